@@ -1,0 +1,1 @@
+"""OCI images without HTTP: names, manifests, configs, blobs."""

