@@ -1,0 +1,49 @@
+# Everything that a contributor types. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The sample channel, the base image and whatever else is made once for tests, demo and benchmarks.
+CACHE := .cache
+
+.DEFAULT_GOAL := help
+.PHONY: help develop demo test test-fast lint format bench clean system-packages
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | awk -F': *' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+develop: $(VENV)/.installed  ## Set up .venv with conda-store, editable, and all tools
+
+demo: $(VENV)/.installed  ## Build examples/environment.yaml four ways and say how to use each
+	$(BIN)/conda-store demo
+
+system-packages:  ## Install the programs that the tests talk to (Debian, needs root)
+	./.ci/system-packages
+
+test: $(VENV)/.installed  ## Lint, check types and run all tests (with CI=true a missing tool is a failure)
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-fast: $(VENV)/.installed  ## Run the tests that need no container engine
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not docker'
+
+lint: $(VENV)/.installed  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed  ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed  ## Measure against the named rivals and write docs/performance.md
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what the targets made, the sample channel included
+	rm -rf $(VENV) $(CACHE) .demo build dist *.egg-info

@@ -1,0 +1,171 @@
+"""The installed prefix: conda packages by rattler, then wheels, bytecode and the environment's own files.
+
+Everything is a hard link into the store where it can be. The prefix appears whole or not at all: it is made
+beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from conda_store.errors import BadInput, StorageFull
+from conda_store.packages.contents import Contents, PlacedFile, Python
+from conda_store.packages.fetch import StoredPackage
+from conda_store.packages.installer import check_prefix_length, install
+from conda_store.packages.ownership import Ownership
+from conda_store.packages.relocation import relocate
+from conda_store.pieces.bytecode import plan_modules, pyc_target
+from conda_store.pieces.environment import environment_files
+from conda_store.pieces.layer import CompiledSet
+from conda_store.pieces.record import prefix_record
+from conda_store.specification import Specification
+from conda_store.storage.scratch import scratch_directory, sweep
+
+MARKER = "conda-meta/history"
+
+
+def check_place(prefix: Path) -> None:
+    """Refuse a prefix that is too long, or that would replace something that is not an environment."""
+    check_prefix_length(prefix)
+    if prefix.is_symlink() or (prefix.exists() and not prefix.is_dir()):
+        raise BadInput(f"The prefix {prefix} is not a directory: choose another path, or remove it.")
+    if prefix.exists() and any(prefix.iterdir()) and not (prefix / MARKER).exists():
+        raise BadInput(f"The prefix {prefix} exists and is not an environment: choose another path, or empty it.")
+
+
+def make_prefix(
+    prefix: Path,
+    specification: Specification,
+    platform: str,
+    stored: Sequence[StoredPackage],
+    ownership: Ownership,
+    python: Python | None,
+    compiled: CompiledSet,
+) -> None:
+    """Make the environment at the absolute path `prefix`; one that is there already is replaced in one step.
+
+    `compiled.relocated` is for this very prefix. Raises `BadInput` for a place that cannot be used and
+    `StorageFull` when it cannot be written; nothing half-made stays.
+    """
+    check_place(prefix)
+    beside = prefix.parent / f".{prefix.name}.conda-store"
+    try:
+        sweep(beside)
+        with scratch_directory(beside) as scratch:
+            (scratch / "view").mkdir()
+            target = scratch / "prefix"
+            install(stored, target, prefix, platform, scratch / "view")
+            _write_records(target, stored, ownership)
+            _link_wheels(target, prefix, [package for package in ownership.order if package.kind == "wheel"])
+            _link_bytecode(target, ownership, python, compiled)
+            _write_environment(target, specification)
+            _exchange(target, prefix, scratch)
+        with suppress(OSError):
+            beside.rmdir()
+    except OSError as error:
+        raise StorageFull(f"The prefix {prefix} cannot be written: {error}") from error
+
+
+def _exchange(target: Path, prefix: Path, scratch: Path) -> None:
+    with suppress(FileNotFoundError):
+        prefix.rename(scratch / "before")
+    try:
+        target.rename(prefix)
+    except OSError:
+        with suppress(OSError):
+            (scratch / "before").rename(prefix)
+        raise
+
+
+def _write_records(target: Path, stored: Sequence[StoredPackage], ownership: Ownership) -> None:
+    """Records in conda-store's own form, except for packages that lost a path: rattler's say where their file is."""
+    contents = {package.key: package for package in ownership.order}
+    for item in stored:
+        package = contents[item.package.sha256]
+        if ownership.lost_by(package.key):
+            continue
+        record = prefix_record(
+            package, url=item.package.url, channel=item.package.channel, directory=str(item.directory)
+        )
+        (target / "conda-meta" / f"{package.stem}.json").write_text(json.dumps(record))
+
+
+def _link_wheels(target: Path, prefix: Path, wheels: Iterable[Contents]) -> None:
+    for wheel in wheels:
+        for file in wheel.files:
+            _place(target / file.target, file, str(prefix))
+
+
+def _place(path: Path, file: PlacedFile, prefix: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A conda package may have the same path: unlink, since writing would go through a link into the store.
+    path.unlink(missing_ok=True)
+    if file.link_target is not None:
+        path.symlink_to(file.link_target)
+    elif file.placeholder is not None:
+        path.write_bytes(relocate(file, prefix))
+        path.chmod(file.mode)
+    elif file.source is not None:
+        link_or_copy(file.source, path)
+
+
+def _link_bytecode(target: Path, ownership: Ownership, python: Python | None, compiled: CompiledSet) -> None:
+    if python is None:
+        return
+    made: set[str] = set()
+    for package in ownership.order:
+        lost = {pyc_target(path, python) for path in ownership.lost_by(package.key) if path.endswith(".py")}
+        piece = compiled.shared.get(package.key)
+        for pyc, _ in piece.files if piece else ():
+            if pyc not in lost:
+                _link(f"{piece.directory if piece else ''}/{pyc}", target, pyc, made)
+        for stale in plan_modules(package, python).stale if package.has_modules else ():
+            (target / stale).unlink(missing_ok=True)
+        _write_relocated(target, compiled.relocated.get(package.key, {}), lost)
+
+
+def _write_relocated(target: Path, modules: Mapping[str, bytes], lost: set[str]) -> None:
+    for pyc, data in modules.items():
+        if pyc not in lost:
+            path = target / pyc
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.write_bytes(data)
+
+
+def _link(source: str, target: Path, name: str, made: set[str]) -> None:
+    path = f"{target}/{name}"
+    folder = path.rpartition("/")[0]
+    if folder not in made:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103  thousands of modules
+        made.add(folder)
+    link_or_copy(source, path)
+
+
+def link_or_copy(source: str, path: str | Path) -> None:
+    """A hard link, replacing what is there; a copy where the file system allows none."""
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        Path(path).unlink()
+        link_or_copy(source, path)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
+            raise
+        shutil.copy2(source, path)
+
+
+def _write_environment(target: Path, specification: Specification) -> None:
+    for name, data in environment_files(specification).items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        path.chmod(0o644)
+
+

@@ -1,0 +1,58 @@
+"""The parts that a build works with, all below one store directory.
+
+    packages/    unpacked conda packages       wheels/      unpacked wheels        uv/       uv's cache
+    bytecode/    compiled modules              toolchains/  pythons that compile   repodata/ channels' indexes
+    blobs/ pieces/ bases/   layers, members, manifests, and what is known of them
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from conda_store.errors import StorageFull
+from conda_store.packages.channels import ChannelPolicy
+from conda_store.packages.fetch import PackageStore
+from conda_store.packages.solver import Solver
+from conda_store.packages.toolchain import Toolchains
+from conda_store.packages.wheels import WheelStore
+from conda_store.pieces.bytecode import BytecodeMaker
+from conda_store.storage.local import LocalStorage
+from conda_store.storage.scratch import sweep
+
+# Toolchains lie below the store, and compiled programs have room for 255 bytes of path.
+LONGEST_STORE_PATH = 200
+
+
+class Workshop:
+    """Solver, stores and makers of one store directory; several processes may have one each.
+
+    Raises `StorageFull` for a directory that cannot be used.
+    """
+
+    def __init__(self, directory: Path, policy: ChannelPolicy) -> None:
+        self.directory = directory.absolute()
+        self.policy = policy
+        if len(os.fsencode(self.directory)) > LONGEST_STORE_PATH:
+            raise StorageFull(
+                f"The store directory {self.directory} has a path of more than {LONGEST_STORE_PATH} bytes, "
+                "which leaves no room for the prefixes below it. Choose a shorter one with --store."
+            )
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFull(f"The store directory {self.directory} cannot be made: {error.strerror}.") from error
+        self.scratch = self.directory / "scratch"
+        self.storage = LocalStorage(self.directory)
+        self.solver = Solver(self.directory / "repodata")
+        self.packages = PackageStore(
+            self.directory / "packages", check_url=lambda url: policy.check_url(url, kind="package")
+        )
+        self.wheels = WheelStore(self.directory / "wheels")
+        self.toolchains = Toolchains(self.directory / "toolchains")
+        self.bytecode = BytecodeMaker(self.directory / "bytecode")
+
+    def sweep(self) -> int:
+        """Remove what killed builds left behind; returns how many things."""
+        folders = ("scratch", "packages/tmp", "toolchains/tmp", "bytecode/tmp")
+        return sum(sweep(self.directory / folder) for folder in folders) + self.storage.sweep()

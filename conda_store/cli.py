@@ -1,0 +1,200 @@
+"""The `conda-store` command. Each command reads its options, calls one part, and says what came of it.
+
+Only click and rich are imported here; what a command needs is imported when it runs, so that `--help` is quick
+and a missing extra can be named.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conda_store._version import __version__
+from conda_store.errors import BadInput, CondaStoreError, ExtraMissing
+
+_FILE = click.Path(path_type=Path)
+_EXIT_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="conda-store")
+def cli() -> None:
+    """Turn an environment.yaml into an installed prefix, a lockfile, an archive and a container image."""
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--prefix", type=_FILE, help="Install the environment into this directory.")
+@click.option("--lock", type=_FILE, help="Write a conda-lock.yml for all platforms to this file.")
+@click.option("--archive", type=_FILE, help="Write a portable archive (*.tar.gz or *.tar.zst) to this file.")
+@click.option("--oci", type=_FILE, help="Write the container image as an OCI layout into this directory.")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    help="Build for this platform, such as linux-64 or linux-aarch64; may be repeated. "
+    "Default: the file's own, else this machine's.",
+)
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    help="Name, URL or directory of a channel to use where the file names none; may be repeated. Default: conda-forge.",
+)
+@click.option(
+    "--base-image",
+    "base_images",
+    multiple=True,
+    help="What images stand on: a registry reference, oci:DIRECTORY, archive:FILE or scratch; PLATFORM=… for one "
+    "platform only; may be repeated. Default: a slim Debian.",
+)
+@click.option("--compression", type=click.Choice(["gzip", "zstd"]), default="gzip", show_default=True)
+@click.option(
+    "--store",
+    type=_FILE,
+    envvar="CONDA_STORE_DIRECTORY",
+    show_envvar=True,
+    help="Where packages and pieces are kept between builds. Default: ~/.conda-store.",
+)
+@click.option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+def build(**options: Any) -> None:
+    """Build FILE, an environment.yaml or a conda-lock.yml, into the artifacts that are asked for.
+
+    Packages, layers and all other pieces are kept in the store, so that a second build, or another one with the
+    same packages, makes only what is new.
+    """
+    with_extra("server", lambda: _build(options))
+
+
+@cli.command("sample-channel")
+@click.argument("directory", type=_FILE)
+def sample_channel(directory: Path) -> None:
+    """Make a conda channel of real packages in DIRECTORY, from Python wheels and the running Python.
+
+    For demonstrations and tests where no channel can be reached.
+    """
+
+    def make() -> None:
+        from conda_store.demo.sample_channel import make_sample_channel
+
+        channel = make_sample_channel(directory.absolute(), report=click.echo)
+        click.echo(f"The channel is at {channel.as_uri()}")
+
+    with_extra("server", make)
+
+
+@cli.command()
+@click.option("--directory", type=_FILE, default=Path(".demo"), show_default=True, help="Where everything is put.")
+@click.option("--channel", help="Use this channel; default: conda-forge when it answers, else a sample channel.")
+@click.argument("file", type=_FILE, default=Path("examples/environment.yaml"))
+def demo(file: Path, directory: Path, channel: str | None) -> None:
+    """Build FILE as a prefix, a lockfile, an archive and an image, and say how to use each."""
+
+    def show() -> None:
+        from conda_store.demo.four_ways import build_four_ways
+        from conda_store.terminal import TerminalProgress
+
+        build_four_ways(file, directory.absolute(), channel, TerminalProgress())
+
+    with_extra("server", show)
+
+
+def _build(options: dict[str, Any]) -> None:
+    from conda_store.builds.runner import Build, BuildRequest
+    from conda_store.builds.workshop import Workshop
+    from conda_store.packages.channels import ChannelPolicy
+    from conda_store.pieces.bytecode import machine_platform
+    from conda_store.pieces.compression import Compression
+    from conda_store.builds.progress import Progress
+    from conda_store.terminal import TerminalProgress, print_summary
+
+    targets = {name: absolute(options[name]) for name in ("prefix", "lock", "archive", "oci")}
+    if not any(targets.values()):
+        raise click.UsageError("Nothing to make: add --prefix, --lock, --archive or --oci.")
+    file: Path = options["file"]
+    policy = ChannelPolicy().with_channels([local_channel(text) for text in options["channels"]])
+    workshop = Workshop(options["store"] or Path.home() / ".conda-store", policy)
+    request = BuildRequest(
+        source=read_source(file),
+        default_name=file.absolute().parent.name if file.stem == "environment" else file.stem,
+        platforms=options["platforms"],
+        base_images=parse_base_images(options["base_images"]),
+        compression=Compression(options["compression"]),
+        **targets,
+    )
+    workshop.sweep()
+    progress = Progress() if options["quiet"] else TerminalProgress()
+    with progress:
+        result = Build(workshop, request, machine_platform(), progress).run()
+    if not options["quiet"]:
+        print_summary(request, result)
+
+
+def with_extra(extra: str, command: Callable[[], None]) -> None:
+    """Run a command that needs an extra; raises `ExtraMissing` naming it when a package of it is not installed."""
+    try:
+        command()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("conda_store"):
+            raise
+        raise ExtraMissing(
+            f"This command needs the package {error.name!r}, which is not installed: pip install 'conda-store[{extra}]'"
+        ) from error
+
+
+def read_source(file: Path) -> bytes:
+    """The bytes of a specification or lockfile; raises `BadInput` naming the file."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def absolute(path: Path | None) -> Path | None:
+    """`path` from the root, with its links resolved: it will be written into the environment."""
+    return None if path is None else Path(os.path.realpath(path))
+
+
+def local_channel(text: str) -> str | Path:
+    """A directory as a path, anything else as it is."""
+    path = Path(text)
+    return path.absolute() if "://" not in text and path.is_dir() else text
+
+
+def parse_base_images(texts: tuple[str, ...]) -> dict[str, str] | str | None:
+    """`--base-image` options as one source for all platforms, or one for each."""
+    if not texts:
+        return None
+    pairs = [text.split("=", 1) for text in texts if "=" in text.partition(":")[0]]
+    if not pairs and len(texts) == 1:
+        return texts[0]
+    if len(pairs) != len(texts):
+        raise BadInput("Several --base-image options: write each as PLATFORM=SOURCE, such as linux-64=oci:./base.")
+    return {platform: source for platform, source in pairs}
+
+
+def main() -> None:
+    """Run the command line; every foreseen failure is one message and exit status 1, never a traceback."""
+    status = 0
+    try:
+        cli.main(prog_name="conda-store", standalone_mode=False)
+    except CondaStoreError as error:
+        click.secho(f"Error: {error}", fg="red", err=True)
+        status = 1
+    except click.exceptions.Exit as error:
+        status = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted: nothing half-made is left.", err=True)
+        status = _EXIT_INTERRUPTED
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # rattler's threads can crash an interpreter that takes its time to end; all work is done here.
+    os._exit(status)

@@ -1,0 +1,88 @@
+"""Linking conda packages into a new prefix, by rattler, from the package store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import rattler
+from rattler import PackageCache, PackageRecord, RepoDataRecord, Subdir, ValidationMode
+
+from conda_store.errors import BadInput, CondaStoreError
+from conda_store.packages.contents import PLACEHOLDER
+from conda_store.packages.fetch import StoredPackage
+
+LONGEST_PREFIX = len(PLACEHOLDER)
+
+
+def record_of(stored: StoredPackage) -> RepoDataRecord:
+    """The record of a package from its own `info/index.json`: the channel's index has no say after the lock."""
+    package = stored.package
+    record = PackageRecord.from_index_json(
+        stored.directory / "info/index.json",
+        size=package.size,
+        sha256=package.sha256,
+        md5=package.md5 or None,
+    )
+    return RepoDataRecord(record, package.file_name, package.url, package.channel)
+
+
+def link_order(stored: Sequence[StoredPackage]) -> list[StoredPackage]:
+    """Packages after what they depend on: the order in which rattler lets the last owner of a path win."""
+    by_digest = {item.package.sha256: item for item in stored}
+    ordered = PackageRecord.sort_topologically([record_of(item) for item in stored])
+    return [by_digest[record.sha256.hex()] for record in ordered if record.sha256]
+
+
+def check_prefix_length(prefix: Path) -> None:
+    """Refuse a path that is too long for binaries to hold."""
+    length = len(os.fsencode(prefix))
+    if length > LONGEST_PREFIX:
+        raise BadInput(
+            f"The prefix {prefix} is {length} bytes long; compiled packages have room for {LONGEST_PREFIX}. "
+            "Choose a shorter path."
+        )
+
+
+def install(stored: Sequence[StoredPackage], target: Path, final: Path, platform: str, scratch: Path) -> None:
+    """Link `stored` into the new directory `target`, which will be renamed to `final`.
+
+    `scratch` is an empty directory on the store's file system. Post-link scripts do not run.
+    """
+    check_prefix_length(final)
+    for item in stored:
+        (scratch / item.package.stem).symlink_to(item.directory)
+    cache = PackageCache.new_layered([scratch], False, ValidationMode.skip())
+    records = [record_of(item) for item in stored]
+    try:
+        asyncio.run(
+            rattler.install(
+                records,
+                target,
+                package_cache=cache,
+                platform=Subdir(platform),
+                installed_packages=[],
+                execute_link_scripts=False,
+                show_progress=False,
+                alternative_target_prefix=final,
+            )
+        )
+    except Exception as error:
+        raise CondaStoreError(f"The packages could not be linked into {final}: {error}") from error
+    _finish_records(target, stored, scratch)
+
+
+def _finish_records(target: Path, stored: Sequence[StoredPackage], scratch: Path) -> None:
+    """Let `conda-meta` name the package store instead of the scratch directory, readable for everyone.
+
+    rattler writes these records through a temporary file, with mode 0600: of no use to a team.
+    """
+    for item in stored:
+        path = target / "conda-meta" / f"{item.package.stem}.json"
+        text = path.read_text()
+        text = text.replace(f'"{scratch / item.package.stem}"', f'"{item.directory}"')
+        path.write_text(re.sub(r'\s*"indexed_timestamp": \d+,', "", text))
+        path.chmod(0o644)
