@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from urllib.parse import urlsplit, urlunsplit
 
 from rattler import (
     Gateway,
@@ -26,6 +24,8 @@ from rattler import (
 from rattler.exceptions import GatewayError, InvalidMatchSpecError
 
 from conda_store.errors import Problem, SolveFailed
+from conda_store.packages.channel_urls import strip_credentials
+from conda_store.packages.matchspecs import near_misses
 from conda_store.packages.solver_tree import Edge, find_edges, name_of, parse_tree, plain_tree, versions_folded
 from conda_store.packages.virtual import OVERRIDES
 
@@ -43,8 +43,6 @@ _MACHINE = {
     "__unix": "a Unix system",
     "__win": "Windows",
 }
-
-_TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
 
 
 @dataclass(frozen=True)
@@ -116,11 +114,8 @@ class _Facts:
         """Why this requirement cannot be met even alone; None when it could."""
         name, platform = wanted.name, self.question.platform
         if name.startswith("__"):
-            return (
-                None
-                if self._has_virtual(wanted.spec)
-                else f"You ask for '{wanted.text}', but {self._virtual_way_out(wanted.spec.version, name)}"
-            )
+            way_out = self._virtual_way_out(wanted.spec.version, name)
+            return None if self._has_virtual(wanted.spec) else f"You ask for '{wanted.text}', but {way_out}"
         records = self.records.get(name, ())
         channel = wanted.spec.channel
         if channel is not None:
@@ -200,7 +195,7 @@ class _Facts:
         known = await self.gateway.names(self.question.channels, self.question.subdirs, channel_relations="disabled")
         if not known:
             return f"No channel has any package for {platform}: ask for another platform, or add a channel that has it."
-        near = _near_misses(name, {found.normalized for found in known})
+        near = near_misses(name, {found.normalized for found in known})
         hint = (
             f" Did you mean {' or '.join(repr(text) for text in near)}?"
             if near
@@ -240,19 +235,9 @@ class _Facts:
         return any(record.matches(spec) for record in machine)
 
 
-def without_credentials(url: str) -> str:
-    """The URL without user, password and anaconda's `/t/<token>`."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=_TOKEN.sub("", parts.path)))
-
-
 def bare_channel(url: str) -> str:
     """A channel's URL for comparison and display: without credentials and closing slash."""
-    return without_credentials(url).rstrip("/")
-
-
-def _near_misses(name: str, known: Iterable[str]) -> list[str]:
-    return get_close_matches(name, known, n=3, cutoff=0.7)
+    return strip_credentials(url).rstrip("/")
 
 
 def _subject(edge: Edge) -> str:

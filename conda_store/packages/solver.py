@@ -18,7 +18,8 @@ from rattler import ChannelPriority, Gateway, GenericVirtualPackage, MatchSpec, 
 from rattler.exceptions import GatewayError, InvalidChannelError, InvalidMatchSpecError, InvalidUrlError, SolverError
 
 from conda_store.errors import FetchFailed, Problem, SolveFailed
-from conda_store.packages.conflicts import Question, Wanted, bare_channel, explain, without_credentials
+from conda_store.packages.channel_urls import strip_credentials
+from conda_store.packages.conflicts import Question, Wanted, bare_channel, explain
 from conda_store.packages.locked import CondaPackage, PlatformLock
 from conda_store.packages.virtual import virtual_packages
 from conda_store.specification_grammar import PLATFORMS
@@ -73,7 +74,7 @@ class Solver:
         except GatewayError as error:
             await self._blame_channel(question, error)
         except (InvalidChannelError, InvalidUrlError) as error:
-            text = ", ".join(without_credentials(channel) for channel in question.channels)
+            text = ", ".join(strip_credentials(channel) for channel in question.channels)
             raise SolveFailed(f"One of the channels is not a URL ({error}): {text}") from None
 
     async def _attempt(self, question: Question) -> list[RepoDataRecord]:
@@ -153,7 +154,7 @@ def conda_package(record: RepoDataRecord, platform: str) -> CondaPackage:
     missing = [name for name, value in (("sha256", record.sha256), ("md5", record.md5)) if not value]
     if missing or record.sha256 is None or record.md5 is None:
         raise SolveFailed(
-            f"The channel {without_credentials(record.channel)} lists {record.file_name} for {platform} without "
+            f"The channel {strip_credentials(record.channel)} lists {record.file_name} for {platform} without "
             f"{' and '.join(missing)}, so its content cannot be checked: index the channel again, or use another one."
         )
     return CondaPackage(
@@ -161,7 +162,7 @@ def conda_package(record: RepoDataRecord, platform: str) -> CondaPackage:
         version=str(record.version),
         build=str(record.build),
         subdir=record.subdir,
-        url=without_credentials(record.url),
+        url=strip_credentials(record.url),
         sha256=record.sha256.hex(),
         md5=record.md5.hex(),
         size=record.size,
@@ -225,13 +226,14 @@ def _channel_url(name: str, text: str, channels: Sequence[str]) -> str:
     wanted, _, subdir = name.strip().rstrip("/").rpartition("/")
     if subdir not in PLATFORMS and subdir != "noarch":
         wanted, subdir = name.strip().rstrip("/"), ""
-    for channel in channels:
-        bare = bare_channel(channel)
-        if bare == bare_channel(wanted) or ("://" not in wanted and bare.endswith(f"/{wanted}")):
-            return f"{channel.rstrip('/')}/{subdir}".rstrip("/")
-    listed = ", ".join(without_credentials(channel) for channel in channels)
+    exact = [channel for channel in channels if bare_channel(channel) == bare_channel(wanted)]
+    # By name the channel nearest to its host is meant: `conda-forge` is no label or mirror of that name.
+    named = [channel for channel in channels if "://" not in wanted and bare_channel(channel).endswith(f"/{wanted}")]
+    if found := exact or sorted(named, key=lambda channel: channel.count("/")):
+        return f"{found[0].rstrip('/')}/{subdir}".rstrip("/")
+    listed = ", ".join(strip_credentials(channel) for channel in channels)
     raise SolveFailed(
-        f"'{without_credentials(text)}' asks for the channel '{without_credentials(name)}', which is not among the "
+        f"'{strip_credentials(text)}' asks for the channel '{strip_credentials(name)}', which is not among the "
         f"channels of this environment ({listed}): add it to 'channels'."
     )
 
@@ -242,7 +244,7 @@ def _strict_specs(question: Question) -> list[MatchSpec]:
 
 
 def _fetch_failed(channels: Sequence[str], platform: str, detail: str) -> FetchFailed:
-    shown = " or ".join(without_credentials(channel) for channel in channels)
+    shown = " or ".join(strip_credentials(channel) for channel in channels)
     reason, way_out = _reason(detail)
     words = _USER.sub("", _TOKEN.sub("", detail)).strip()
     return FetchFailed(
