@@ -105,12 +105,12 @@ def demo(file: Path, directory: Path, channel: str | None) -> None:
 
 
 def _build(options: dict[str, Any]) -> None:
+    from conda_store.builds.progress import Progress
     from conda_store.builds.runner import Build, BuildRequest
     from conda_store.builds.workshop import Workshop
     from conda_store.packages.channels import ChannelPolicy
     from conda_store.pieces.bytecode import machine_platform
     from conda_store.pieces.compression import Compression
-    from conda_store.builds.progress import Progress
     from conda_store.terminal import TerminalProgress, print_summary
 
     targets = {name: absolute(options[name]) for name in ("prefix", "lock", "archive", "oci")}
@@ -121,11 +121,14 @@ def _build(options: dict[str, Any]) -> None:
     workshop = Workshop(options["store"] or Path.home() / ".conda-store", policy)
     request = BuildRequest(
         source=read_source(file),
+        prefix=targets["prefix"],
+        lock=targets["lock"],
+        archive=targets["archive"],
+        oci=targets["oci"],
         default_name=file.absolute().parent.name if file.stem == "environment" else file.stem,
         platforms=options["platforms"],
         base_images=parse_base_images(options["base_images"]),
         compression=Compression(options["compression"]),
-        **targets,
     )
     workshop.sweep()
     progress = Progress() if options["quiet"] else TerminalProgress()

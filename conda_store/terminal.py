@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
 
 from conda_store.builds.progress import Progress
 from conda_store.builds.runner import BuildRequest, BuildResult
@@ -17,7 +14,7 @@ class TerminalProgress(Progress):
     """Shows stages as they go: live bars in a terminal, a line for each finished stage elsewhere."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
         self.bars = Bars(
             TextColumn("{task.description:<22}"),
             BarColumn(bar_width=24),
@@ -32,9 +29,7 @@ class TerminalProgress(Progress):
         self.bars.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.bars.stop()
 
     def start(self, stage: str, total: int | None) -> None:
@@ -54,27 +49,27 @@ class TerminalProgress(Progress):
 
     def warn(self, message: str) -> None:
         """Print a warning above the bars."""
-        self.console.print(f"[yellow]Warning:[/yellow] {message}")
+        self.console.print(f"Warning: {message}", style="yellow")
 
 
 def print_summary(request: BuildRequest, result: BuildResult) -> None:
     """What was made, where it is and how to use it."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     total = sum(stage.seconds for stage in result.stages)
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for row in artifact_rows(request, result):
-        table.add_row(*row)
-    console.print(f"\n[bold]{result.specification.name}[/bold] built in {total:.2f} s")
-    console.print(table)
+    console.print(f"\n{result.specification.name} built in {total:.2f} s\n", style="bold")
+    for artifact, place, use in artifact_rows(request, result):
+        console.print(f"  {artifact:<9} {place}\n            {use}")
 
 
 def artifact_rows(request: BuildRequest, result: BuildResult) -> list[tuple[str, str, str]]:
     """(artifact, place, how to use it) of everything that was made."""
     rows = []
     if request.prefix:
-        rows.append(("prefix", str(request.prefix), f"{request.prefix}/bin/python, or: conda activate {request.prefix}"))
+        use = f"{request.prefix}/bin/python, or: conda activate {request.prefix}"
+        rows.append(("prefix", str(request.prefix), use))
     if request.lock:
-        rows.append(("lockfile", str(request.lock), f"micromamba create -n {result.specification.name} -f {request.lock}"))
+        use = f"micromamba create -n {result.specification.name} -f {request.lock}"
+        rows.append(("lockfile", str(request.lock), use))
     if request.archive and result.archive:
         size = f"{result.archive.size / 1e6:.1f} MB"
         rows.append(("archive", f"{request.archive} ({size})", "unpack it anywhere, then run bin/conda-unpack"))
@@ -82,4 +77,3 @@ def artifact_rows(request: BuildRequest, result: BuildResult) -> list[tuple[str,
         copy = f"skopeo copy oci:{request.oci}:latest docker-daemon:{result.specification.name}:latest"
         rows.append(("image", f"{request.oci} ({result.image_digest[:19]}…)", copy))
     return rows
-

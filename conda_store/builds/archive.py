@@ -1,6 +1,6 @@
 """The portable archive: known members one after another, and a last one that conda-pack writes.
 
-Format: what conda-pack makes: a tar with the files at its root, `bin/activate`, `bin/deactivate` and `bin/conda-unpack`.
+Format: what conda-pack makes: a tar with the files at its root, `bin/activate`, `bin/deactivate`, `bin/conda-unpack`.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ class ArchiveMaker:
         self, specification: Specification, ownership: Ownership, origins: Mapping[str, CondaPackage]
     ) -> list[Entry]:
         collected = _Collected()
-        packer = Packer("/conda-store", collected)
+        packer = Packer("/conda-store", collected)  # type: ignore[no-untyped-call]
         packer.prefixes = sorted(_unpack_records(ownership))
-        packer.finish()
+        packer.finish()  # type: ignore[no-untyped-call]
         for package in ownership.order:
             if origin := origins.get(package.key):
                 record = prefix_record(package, url=origin.url, channel=origin.channel)
@@ -133,7 +133,7 @@ def _unpack_records(ownership: Ownership) -> list[tuple[str, str, str]]:
     return records
 
 
-class _Collected(ArchiveBase):  # type: ignore[misc]
+class _Collected(ArchiveBase):
     """Takes what conda-pack adds, as entries without a time: an archive is a function of its inputs."""
 
     def __init__(self) -> None:

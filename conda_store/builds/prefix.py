@@ -167,5 +167,3 @@ def _write_environment(target: Path, specification: Specification) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         path.chmod(0o644)
-
-

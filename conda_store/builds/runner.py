@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conda_store.builds.environment import Environment, find_python
+from conda_store.builds.lockfile import is_lockfile, parse_lockfile
 from conda_store.builds.prefix import check_place, make_prefix
 from conda_store.builds.progress import Progress, StageResult, Stages
 from conda_store.builds.workshop import Workshop
@@ -24,7 +26,7 @@ from conda_store.packages.virtual import virtual_packages
 from conda_store.pieces.compression import GZIP, Compression
 from conda_store.pieces.grouping import DEFAULT_BUDGET
 from conda_store.pieces.layer import PREFIX
-from conda_store.specification import Specification, is_lockfile
+from conda_store.specification import Specification
 
 if TYPE_CHECKING:
     from conda_store.builds.archive import Archive
@@ -97,8 +99,6 @@ class Build:
         request = self.request
         with self.stages.stage("read") as notes:
             if is_lockfile(request.source):
-                from conda_store.builds.lockfile import parse_lockfile
-
                 lock, specification = parse_lockfile(
                     request.source, policy=self.workshop.policy, default_name=request.default_name
                 )
@@ -275,7 +275,7 @@ class Build:
                     environment.python,
                     base,
                     runnable=environment.runnable,
-                    compile_all=lambda chosen=environment: chosen.compiled(PREFIX),
+                    compile_all=partial(environment.compiled, PREFIX),
                 )
                 images.append(image)
                 made = sum(layer.made for layer in image.layers)
@@ -306,5 +306,3 @@ def write_whole(path: Path, data: bytes) -> None:
         raise BadInput(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         temporary.unlink(missing_ok=True)
-
-

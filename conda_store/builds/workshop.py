@@ -1,8 +1,8 @@
 """The parts that a build works with, all below one store directory.
 
-    packages/    unpacked conda packages       wheels/      unpacked wheels        uv/       uv's cache
-    bytecode/    compiled modules              toolchains/  pythons that compile   repodata/ channels' indexes
-    blobs/ pieces/ bases/   layers, members, manifests, and what is known of them
+packages/    unpacked conda packages       wheels/      unpacked wheels        uv/       uv's cache
+bytecode/    compiled modules              toolchains/  pythons that compile   repodata/ channels' indexes
+blobs/ pieces/ bases/   layers, members, manifests, and what is known of them
 """
 
 from __future__ import annotations

@@ -90,9 +90,12 @@ def _members(path: Path, allowed: int) -> Iterator[tarfile.TarInfo]:
                 continue
             if entry.compress_type != zipfile.ZIP_STORED:
                 raise zipfile.BadZipFile(f"{entry.filename} is compressed twice")
-            with container.open(entry) as packed, _decompressed(packed, allowed) as stream:
-                with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as archive:
-                    yield from archive
+            with (
+                container.open(entry) as packed,
+                _decompressed(packed, allowed) as stream,
+                tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as archive,
+            ):
+                yield from archive
 
 
 @contextmanager

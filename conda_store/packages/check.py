@@ -98,11 +98,11 @@ def check_set(packages: Sequence[Contents]) -> None:
 
 def _check_metadata_files(directory: Path, expected: CondaPackage) -> None:
     info = directory / "info"
-    if not stat.S_ISDIR(info.lstat().st_mode) if info.exists() or info.is_symlink() else True:
+    if info.is_symlink() or not info.is_dir():
         raise PackageRefused(f"{expected.stem}: the archive has no info/ directory; it is not a conda package.")
-    for name in os.listdir(info):
-        if stat.S_ISLNK((info / name).lstat().st_mode):
-            raise PackageRefused(f"{expected.stem}: info/{name} is a symlink; metadata must be plain files.")
+    for path in info.iterdir():
+        if path.is_symlink():
+            raise PackageRefused(f"{expected.stem}: info/{path.name} is a symlink; metadata must be plain files.")
 
 
 def _check_kind(directory: Path, path: str, label: str, *, softlink: bool) -> None:
@@ -122,9 +122,7 @@ def _lstat(place: Path, path: str, label: str) -> os.stat_result:
     try:
         return place.lstat()
     except OSError as error:
-        raise PackageRefused(
-            f"{label}: its list of files names {path!r}, which the archive does not hold."
-        ) from error
+        raise PackageRefused(f"{label}: its list of files names {path!r}, which the archive does not hold.") from error
 
 
 def _check_link(path: str, target: str, label: str) -> None:

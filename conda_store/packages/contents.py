@@ -307,7 +307,7 @@ def _row(directory: Path, label: str, entry: Any) -> list[Any]:
         stat.S_IMODE(status.st_mode) & 0o777,
         int(status.st_mtime),
         0 if is_link else status.st_size,
-        os.readlink(source) if is_link else None,
+        str(source.readlink()) if is_link else None,
         prefix.placeholder if prefix else None,
         None if not prefix else "binary" if prefix.file_mode.binary else "text",
         entry.sha256.hex() if entry.sha256 and not is_link else None,

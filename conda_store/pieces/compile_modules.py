@@ -12,28 +12,29 @@ import json
 import marshal
 import sys
 import warnings
+from pathlib import Path
 
 UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 
-def pyc_bytes(source, name):
+def pyc_bytes(source: bytes, name: str) -> bytes:
     """A pyc file for the bytes of a module: magic, flags, source hash, marshalled code."""
     code = compile(source, name, "exec", dont_inherit=True, optimize=0)
     raw_magic = int.from_bytes(importlib.util.MAGIC_NUMBER, "little")
     return importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + _imp.source_hash(raw_magic, source) + marshal.dumps(code)
 
 
-def main():
+def main() -> None:
     """Compile what standard input names, in its order."""
     warnings.simplefilter("ignore")
     for source, name, output in json.load(sys.stdin):
-        with open(source, "rb") as stream:
+        with Path(source).open("rb") as stream:
             text = stream.read()
         try:
             pyc = pyc_bytes(text, name)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
             continue
-        with open(output, "wb") as stream:
+        with Path(output).open("wb") as stream:
             stream.write(pyc)
 
 

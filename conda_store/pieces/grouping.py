@@ -13,9 +13,9 @@ libraries and everything above python, re-downloads five times as much.)
 *Grouping.* With more packages than layers, some must share one, and then a change of one package must not shift
 others from group to group. So neither the number of packages nor a size threshold may decide: with
 `B` layers in all, the first `B - 20` packages by `(-class, sha256(name))` stand alone and the rest is thrown into
-20 buckets by `sha256(name) mod 20`. When a package changes its size class, its rank changes and at most one other package
-crosses the border between "alone" and "bucket", in the other direction. So changing, adding or removing one
-package touches at most: its own layer or bucket, the layer of the package that crosses, and that package's bucket. Three.
+20 buckets by `sha256(name) mod 20`. When a package changes its size class, its rank changes and at most one other
+package crosses the border between "alone" and "bucket", in the other direction. So changing, adding or removing one
+package touches at most: its own layer or bucket, the layer of the package that crosses, and that package's bucket.
 
 What this cannot do: an environment that grows over the budget itself changes from no buckets to twenty at once.
 """

@@ -10,10 +10,24 @@ from typing import Any
 
 from conda_store.packages.contents import Contents, PlacedFile
 
-_INDEX_FIELDS = (
-    "name version build build_number subdir depends constrains noarch license license_family "
-    "platform arch timestamp track_features features python_site_packages_path"
-).split()
+_INDEX_FIELDS = [
+    "name",
+    "version",
+    "build",
+    "build_number",
+    "subdir",
+    "depends",
+    "constrains",
+    "noarch",
+    "license",
+    "license_family",
+    "platform",
+    "arch",
+    "timestamp",
+    "track_features",
+    "features",
+    "python_site_packages_path",
+]
 
 
 def package_url(package: Contents) -> str:
