@@ -55,18 +55,28 @@ def required(program: str) -> str:
 @contextmanager
 def running_registry(directory: Path, *, htpasswd: str | None = None) -> Iterator[RegistryServer]:
     """Start a registry whose files lie in `directory`; `htpasswd` is the text of a password file (bcrypt)."""
-    program = required("docker-registry")
     directory.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    # Between the choice of a port and its use another process may take it.
+    server = next((started for _ in range(5) if (started := _started(directory, htpasswd))), None)
+    if server is None:
+        pytest.fail(f"the registry did not start: {(directory / 'log').read_text()}")
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _started(directory: Path, htpasswd: str | None) -> RegistryServer | None:
+    """A registry that answers, or None when it ended at once."""
+    program, port = required("docker-registry"), _free_port()
     (directory / "config.yml").write_text(_config(directory, port, htpasswd))
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(directory / "config.yml")], stdout=log, stderr=log)
     server = RegistryServer(f"127.0.0.1:{port}", directory / "data", process)
-    try:
-        _wait(server, directory / "log")
-        yield server
-    finally:
-        server.stop()
+    if _answers(server):
+        return server
+    server.stop()
+    return None
 
 
 def _config(directory: Path, port: int, htpasswd: str | None) -> str:
@@ -84,14 +94,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(server: RegistryServer, log: Path, limit_seconds: float = 20.0) -> None:
+def _answers(server: RegistryServer, limit_seconds: float = 20.0) -> bool:
     deadline = time.monotonic() + limit_seconds
-    with httpx.Client(transport=httpx.HTTPTransport(), trust_env=False) as client:
+    with httpx.Client(trust_env=False) as client:
         while server.process.poll() is None and time.monotonic() < deadline:
             try:
                 client.get(f"http://{server.host}/v2/")
-                return
+                return server.process.poll() is None
             except httpx.TransportError:
-                # A wait for the condition, not for a time: the next look comes when the kernel answers again.
+                # Nothing tells when a socket listens; this is the pause between two looks at the condition.
                 time.sleep(0.01)
-    pytest.fail(f"the registry did not start: {log.read_text()}")
+    return False

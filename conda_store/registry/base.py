@@ -134,7 +134,7 @@ class BaseImages:
             self._report(f"Base image {reference}: {error.message} Using {known.descriptor.digest}, pulled before.")
             return known
         self._storage.put_blob(root.data)
-        self._storage.put(_key("tags", str(reference)), canonical_json(root.descriptor.as_dict()))
+        self._storage.put(_key("references", str(reference)), canonical_json(root.descriptor.as_dict()))
         return root
 
     def _remembered(self, reference: Reference) -> Document | None:
@@ -142,7 +142,7 @@ class BaseImages:
             if reference.digest is not None:
                 digest = reference.digest
             else:
-                record = parse_object(self._storage.get(_key("tags", str(reference))), "the record of a tag")
+                record = parse_object(self._storage.get(_key("references", str(reference))), "the record of a tag")
                 digest = parse_descriptor(record, "the record of a tag").digest
             data = self._storage.get(blob_key(digest))
             media_type = media_type_of(parse_object(data, "the manifest"))
@@ -174,11 +174,12 @@ class BaseImages:
         try:
             record = parse_object(self._storage.get(_key("images", digest)), "the record of an image")
             layers = parse_descriptors(record.get("layers"), "layers")
-        except (NotStored, ManifestInvalid):
+            config = record["config"]
+        except (NotStored, ManifestInvalid, KeyError):
             return None
         if not all(self._storage.has_blob(layer.digest, layer.size) for layer in layers):
             return None
-        return Imported(digest, layers, record["config"])
+        return Imported(digest, layers, config)
 
 
 def _split_path(text: str) -> tuple[Path, str | None]:

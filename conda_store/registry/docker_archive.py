@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from conda_store.registry.manifests import (
     Descriptor,
     ManifestInvalid,
     canonical_json,
+    load_json,
     parse_object,
 )
 from conda_store.registry.sources import GZIP_MAGIC, Document, ImageSource, Members, chunks, read_member
@@ -62,7 +62,7 @@ class DockerArchiveSource(ImageSource):
 
     def _images(self) -> list[dict[str, Any]]:
         try:
-            images = json.loads(read_member(self._members, MANIFEST_FILE))
+            images = load_json(read_member(self._members, MANIFEST_FILE))
         except (ValueError, RecursionError) as error:
             raise ManifestInvalid(f"{MANIFEST_FILE} is not JSON.") from error
         if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
@@ -76,7 +76,7 @@ class DockerArchiveSource(ImageSource):
         data = canonical_json(manifest)
         platform = {name: document[name] for name in ("architecture", "os", "variant") if document.get(name)}
         entry = Descriptor(OCI_MANIFEST, self._keep(data), len(data), platform=platform)
-        tags = [str(tag) for tag in image.get("RepoTags") or []]
+        tags = _texts(image.get("RepoTags"), "RepoTags")
         yield from (entry.named(tag).as_dict() for tag in tags) if tags else (entry.as_dict(),)
 
     def _config(self, image: dict[str, Any]) -> tuple[Descriptor, dict[str, Any]]:
@@ -89,13 +89,11 @@ class DockerArchiveSource(ImageSource):
 
     def _layer_descriptors(self, image: dict[str, Any], config: dict[str, Any]) -> list[dict[str, Any]]:
         rootfs = config.get("rootfs")
-        diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-        names = image.get("Layers") or []
-        if not isinstance(names, list) or len(names) != len(diff_ids or []):
+        diff_ids = _texts(rootfs.get("diff_ids") if isinstance(rootfs, dict) else None, "diff_ids")
+        names = _texts(image.get("Layers"), "Layers")
+        if len(names) != len(diff_ids):
             raise ManifestInvalid("its configuration and its list of layers disagree about how many layers there are.")
-        return [
-            self._layer(str(name), str(diff_id)).as_dict() for name, diff_id in zip(names, diff_ids or [], strict=True)
-        ]
+        return [self._layer(name, diff_id).as_dict() for name, diff_id in zip(names, diff_ids, strict=True)]
 
     def _layer(self, name: str, diff_id: str) -> Descriptor:
         with self._members.open(name) as stream:
@@ -127,3 +125,10 @@ class DockerArchiveSource(ImageSource):
         digest = digest_of(data)
         self._documents[digest] = data
         return digest
+
+
+def _texts(value: object, what: str) -> list[str]:
+    """A list of texts; null stands for an empty one."""
+    if value is not None and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        raise ManifestInvalid(f"{what} is not a list of texts.")
+    return list(value or [])

@@ -202,9 +202,9 @@ def _diff_ids(config: Mapping[str, Any], layers: Sequence[Descriptor]) -> list[s
 
 
 def _is_named(entry: Descriptor, ref: str) -> bool:
-    """`ref` is the entry's digest, its whole name or, after a colon, the end of it."""
+    """`ref` is the entry's digest, its name or the end of it: `docker.io/library/base:1` is `base:1` and `1`."""
     name = entry.annotations.get(REF_NAME, "")
-    return ref in (entry.digest, name) or (bool(name) and name.endswith(f":{ref}"))
+    return ref in (entry.digest, name) or name.endswith((f":{ref}", f"/{ref}"))
 
 
 def _tags(root: Document) -> str:

@@ -31,7 +31,8 @@ LAYOUT_VERSION = {"imageLayoutVersion": "1.0.0"}
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_CANNOT_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES}
+# ENOENT: the blob was deleted meanwhile, which the store says better when it is opened.
+_CANNOT_LINK = {errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES}
 
 
 class TargetRefused(BadInput):

@@ -6,6 +6,7 @@ Formats: OCI image-spec 1.1 (descriptor.md, manifest.md, image-index.md) and Doc
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -92,10 +93,22 @@ def canonical_json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
 
 
+def load_json(data: bytes) -> Any:
+    """Strict JSON: without NaN and infinities, which `canonical_json` could not write again. Raises ValueError."""
+    return json.loads(data, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a number in JSON")
+    return value
+
+
 def parse_object(data: bytes, what: str) -> dict[str, Any]:
     """The JSON object in `data`; `what` names it in the `ManifestInvalid` that is raised for anything else."""
     try:
-        value = json.loads(data)
+        value = load_json(data)
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(f"{what} is not JSON.") from error
     if not isinstance(value, dict):

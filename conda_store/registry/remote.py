@@ -111,6 +111,8 @@ class RegistrySource(ImageSource):
             raise Unreachable(f"{host} did not answer in time.") from error
         except httpx.TooManyRedirects as error:
             raise FetchFailed(f"{host} redirects without end.") from error
+        except (httpx.ReadError, httpx.RemoteProtocolError) as error:
+            raise Unreachable(f"the connection to {host} broke off ({_reason(error)}); try again.") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Unreachable(f"{host} cannot be reached ({_reason(error)}).") from error
 

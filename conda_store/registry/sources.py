@@ -180,7 +180,7 @@ class TarMembers:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError) as error:
             raise BaseImageMissing(f"{self.path} is not a readable tar file: {error}.") from error
 
 

@@ -179,13 +179,23 @@ def _locked_file(directory: Path) -> tuple[Path, int]:
         while True:
             path = directory / f"{os.getpid()}-{secrets.token_hex(8)}"
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # A sweep may have locked and removed the file before its writer could lock it.
-            if _is_at(descriptor, path):
+            if _lock(descriptor, path):
                 return path, descriptor
-            os.close(descriptor)
     except OSError as error:
         raise _unwritable(directory, error) from error
+
+
+def _lock(descriptor: int, path: Path) -> bool:
+    """Lock a new file; False, and closed, when a sweep locked and removed it first."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if _is_at(descriptor, path):
+            return True
+    except OSError:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return False
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
