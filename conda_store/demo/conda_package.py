@@ -77,8 +77,8 @@ def write_conda_package(
 ) -> Path:
     """Write a package to `<directory>/<subdir>/<name>-<version>-<build>.<format>` and return that path.
 
-    `directory` is the channel, `index` the `info/index.json` (see `package_index`), `link` the `info/link.json`, `paths`
-    replaces the computed entries of `info/paths.json`, `info` replaces or adds files below `info/` (None leaves one out),
+    `directory` is the channel, `index` the `info/index.json` (see `package_index`), `link` the `info/link.json`.
+    `paths` replaces the entries of `info/paths.json`, `info` replaces or adds files there (None leaves one out),
     `level` is zstd's. Nothing is checked: hostile packages are made here too.
     """
     # Sorted, but hard links last: tar needs their targets before them.
