@@ -1,0 +1,181 @@
+"""Which channels an environment may take packages from, and under which URL each is found.
+
+A policy is a value; where its parts come from (settings, the command line) is not known here, and no request is
+made. An allowed channel may run code of its packages at the user's: that is what allowing one means.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from conda_store.errors import BadInput, PolicyRefused, Problem
+from conda_store.packages import channel_urls
+from conda_store.packages.channel_urls import is_below, is_path, is_url, normal_url, package_url, strip_credentials
+from conda_store.packages.matchspecs import channel_and_name, matchspec_fault
+from conda_store.requirements import direct_url
+from conda_store.specification import Entries, Specification, SpecificationLimits
+
+_ANACONDA = "https://repo.anaconda.com/pkgs"
+#: What conda means by `defaults`; it is nowhere below an alias and its use is restricted by Anaconda's terms.
+_DEFAULTS = (f"{_ANACONDA}/main", f"{_ANACONDA}/r")
+
+
+@dataclass(frozen=True)
+class ChannelPolicy:
+    """What a deployment allows.
+
+    `alias`: URL below which a channel given by name lies. `default_channels`: used by a specification without
+    channels; always allowed. `allowed_channels`: names, URLs or patterns, where `*` stands for any text without `/`
+    and a closing `*` for everything below; empty allows every name below `alias`, but no other URL and no path.
+    `allowed_pip_urls`: prefixes of URLs that a pip section may name. `allowed_redirects`: prefixes of URLs to which
+    a channel may redirect besides the allowed channels, such as the storage behind it.
+    """
+
+    alias: str = "https://conda.anaconda.org"
+    default_channels: tuple[str, ...] = ("conda-forge",)
+    allowed_channels: tuple[str, ...] = ()
+    allowed_pip_urls: tuple[str, ...] = ()
+    allowed_redirects: tuple[str, ...] = ()
+    allow_pip_options: bool = False
+
+    def with_channels(self, channels: Sequence[str | Path]) -> ChannelPolicy:
+        """The policy of a user on their own machine: these channels (URLs, names, directories) are the default
+        and allowed besides what was allowed before."""
+        if not channels:
+            return self
+        given = tuple(dict.fromkeys(self._given(channel) for channel in channels))
+        return replace(self, default_channels=given, allowed_channels=(*(self.allowed_channels or ("*",)), *given))
+
+    def limits(self, base: SpecificationLimits) -> SpecificationLimits:
+        """`base` with what this policy says of pip sections."""
+        urls = bool(self.allowed_pip_urls)
+        return replace(base, allow_pip_urls=urls, allow_pip_options=self.allow_pip_options)
+
+    def channel_url(self, name_or_url: str) -> str:
+        """The normal URL of a channel, without closing slash. Raises BadInput; whether it is allowed: `check`."""
+        if is_url(name_or_url):
+            return channel_urls.channel_url(name_or_url)
+        if is_path(name_or_url):
+            shown = name_or_url.strip()[:80]
+            raise BadInput(f"The channel '{shown}' is a local path: name a channel, or write a 'file:///…' URL.")
+        return f"{normal_url(self.alias)}/{channel_urls.channel_name(name_or_url)}"
+
+    def channels_for(self, specification: Specification, extra: Sequence[str] = ()) -> list[str]:
+        """URLs in order of priority: the specification's or the defaults, then `extra`, then those before `::`."""
+        named = (channel_and_name(text).channel for text in specification.dependencies if "::" in text)
+        wanted = [*(specification.channels or self.default_channels), *extra, *(name for name in named if name)]
+        return list(dict.fromkeys(url for name in wanted for url in self._urls(name)))
+
+    def resolved(self, dependency: str) -> str:
+        """A dependency as a solver must see it: with the full URL of its channel, since a solver knows no alias."""
+        channel = channel_and_name(dependency).channel
+        if channel is None:
+            return dependency
+        return f"{self._urls(channel)[0]}::{dependency.partition('::')[2]}"
+
+    def check(self, entries: Entries) -> list[Problem]:
+        """Every channel, `channel::package` and pip URL of a file that is malformed or not allowed, with its place."""
+        found: list[Problem] = []
+        for entry in entries.channels:
+            if entry.text != "nodefaults" and (fault := self.channel_fault(entry.text)):
+                found.append(entry.problem(fault))
+        for entry in entries.dependencies:
+            if "::" in entry.text and not matchspec_fault(entry.text):
+                channel, name = channel_and_name(entry.text)
+                if channel and (fault := self.channel_fault(channel)):
+                    found.append(entry.problem(f"The package '{name}' is asked for from another channel. {fault}"))
+        for entry in entries.pip:
+            if (url := direct_url(entry.text)) is not None and (fault := self._pip_url_fault(url)):
+                found.append(entry.problem(fault))
+        return found
+
+    def channel_fault(self, name_or_url: str) -> str | None:
+        """Why a channel cannot be used; None when it can."""
+        try:
+            urls = self._urls(name_or_url)
+        except BadInput as error:
+            return error.message
+        if all(self.allows(url) for url in urls):
+            return None
+        shown = strip_credentials(name_or_url.strip())[:200]
+        if is_url(name_or_url) and re.match(r"(file|http):", name_or_url.strip(), re.IGNORECASE):
+            scheme = name_or_url.strip().partition(":")[0].lower()
+            return f"The channel '{shown}' is a '{scheme}:' URL that is not allowed here. {self._way_out(shown)}"
+        return f"The channel '{shown}' is not allowed here. {self._way_out(shown)}"
+
+    def allows(self, url: str) -> bool:
+        """Whether a channel, given by its normal URL, is allowed."""
+        return any(pattern.fullmatch(url) for pattern in self._patterns)
+
+    def check_url(self, url: str, *, kind: str) -> None:
+        """Check a URL before it is requested. `kind` says what it is, also in the message: `package` (a conda
+        package in a lockfile), `redirect`, or `pip` (a wheel). Raises PolicyRefused."""
+        try:
+            normal = normal_url(url.partition("?")[0] if kind == "redirect" else url)
+            if kind == "package":
+                normal = package_url(url).channel
+                allowed = self.allows(normal)
+            elif kind == "redirect":
+                allowed = self._redirect_allowed(normal)
+            else:
+                allowed = any(is_below(normal, normal_url(prefix)) for prefix in self.allowed_pip_urls)
+        except BadInput as error:
+            raise PolicyRefused(f"A {kind} URL was refused. {error.message}") from None
+        if not allowed:
+            shown = strip_credentials(url)[:200]
+            raise PolicyRefused(f"The {kind} URL '{shown}' is not below an allowed channel. {self._way_out(shown)}")
+
+    def _redirect_allowed(self, url: str) -> bool:
+        if any(is_below(url, normal_url(prefix)) for prefix in self.allowed_redirects):
+            return True
+        segments = url.split("/")
+        # file, subdir (or a shard's folder) and the rest: any parent may be the channel, but never the bare host.
+        return any(self.allows("/".join(segments[:end])) for end in range(len(segments) - 1, 3, -1))
+
+    def _urls(self, name_or_url: str) -> list[str]:
+        return list(_DEFAULTS) if name_or_url.strip() == "defaults" else [self.channel_url(name_or_url)]
+
+    def _given(self, channel: str | Path) -> str:
+        if isinstance(channel, Path) or is_path(channel) or (not is_url(channel) and Path(channel).is_dir()):
+            return channel_urls.directory_url(Path(channel))
+        return self.channel_url(channel) if is_url(channel) else channel
+
+    def _pip_url_fault(self, url: str) -> str | None:
+        plain = re.sub(r"^(git|hg|svn|bzr)\+", "", url)
+        try:
+            self.check_url(re.sub(r"(\.git)?@[^/@]+$", "", plain.partition("#")[0]), kind="pip")
+        except PolicyRefused as error:
+            return error.message
+        return None
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[str], ...]:
+        names = [*(self.allowed_channels or ("*",)), *self.default_channels]
+        return tuple(re.compile(pattern) for name in names for pattern in self._as_patterns(name))
+
+    def _as_patterns(self, name: str) -> Iterator[str]:
+        if "*" not in name:
+            yield from (re.escape(url) for url in self._urls(name))
+            return
+        url = name.strip() if is_url(name) else f"{normal_url(self.alias)}/{name.strip()}"
+        head, rest = (url[:-1], "[^/].*") if url.endswith("/*") else (url, "")
+        yield "[^/]*".join(re.escape(part) for part in head.split("*")) + rest
+
+    def _way_out(self, shown: str) -> str:
+        names = list(dict.fromkeys([*self.default_channels, *self.allowed_channels]))
+        near = difflib.get_close_matches(shown, [name for name in names if "*" not in name], 1, 0.6)
+        if near:
+            return f"Did you mean '{near[0]}'?"
+        if not self.allowed_channels:
+            return f"Use a channel by its name, such as '{names[0]}'; an administrator can allow others."
+        return f"Allowed are {_listed(names)}; an administrator can allow others."
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [f"'{strip_credentials(name)}'" for name in names]
+    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")
