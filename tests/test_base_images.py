@@ -158,6 +158,17 @@ def test_damaged_blobs_are_refused(storage: LocalStorage, layout: InventedLayout
     assert unpacked(storage, resolve(storage, source)) == LAYERS
 
 
+@pytest.mark.parametrize("difference", [1, -1])
+def test_a_size_that_is_not_the_layers_is_refused(
+    storage: LocalStorage, layout: InventedLayout, difference: int
+) -> None:
+    layer = layout.blob(gzip.compress(LAYERS[0]), LAYER_GZIP)
+    config = layout.blob(image_config([LAYERS[0]]), OCI_CONFIG)
+    lying = Descriptor(layer.media_type, layer.digest, layer.size + difference)
+    layout.write_index([layout.manifest(config, [lying], {"os": "linux", "architecture": "amd64"})])
+    assert layer.digest in refused(DigestMismatch, storage, f"oci:{layout.directory}")
+
+
 def test_images_that_are_too_large_or_disagree_with_themselves_are_refused(
     storage: LocalStorage, layout: InventedLayout
 ) -> None:

@@ -95,9 +95,7 @@ class LocalStorage(Storage):
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Between `open` and here its writer may have finished: then the file has its final name.
-            if not _is_at(descriptor, path):
-                return False
+            # A writer that finished meanwhile renamed its file: then there is nothing under this name.
             path.unlink()
             return True
         except OSError:
