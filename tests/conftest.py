@@ -1,15 +1,44 @@
-"""What all tests share."""
+"""What all tests share. What is expensive is made once per checkout, below `.cache/`, whichever worker comes first."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from conda_store.builds.workshop import Workshop
+from conda_store.demo.base_image import make_base_image
 from conda_store.demo.sample_channel import make_sample_channel
+from conda_store.packages.channels import ChannelPolicy
+from conda_store.pieces.bytecode import machine_platform
+from conda_store.storage.scratch import exclusive
 
 CACHE = Path(__file__).parent.parent / ".cache"
+
+
+def need(program: str) -> str:
+    """The path of a program; without it the test is skipped, and under CI it fails."""
+    found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        message = f"{program} is not installed: make system-packages"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    return found
 
 
 @pytest.fixture(scope="session")
 def sample_channel() -> Path:
     """A channel of real packages, made once per checkout; workers of pytest-xdist wait for the first of them."""
     return make_sample_channel(CACHE / "sample-channel")
+
+
+@pytest.fixture(scope="session")
+def base_image() -> str:
+    """A base image of Debian packages, as `--base-image` takes it."""
+    with exclusive(CACHE / "base-image.lock"):
+        return f"oci:{make_base_image(CACHE / 'base-image', machine_platform())}"
+
+
+@pytest.fixture(scope="session")
+def workshop(sample_channel: Path) -> Workshop:
+    """A store that all tests and workers share, so that the sample packages are unpacked and pressed once."""
+    return Workshop(CACHE / "store", ChannelPolicy().with_channels([sample_channel]))
