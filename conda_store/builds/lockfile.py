@@ -8,8 +8,10 @@ Format: conda-lock's `conda-lock-v1.schema.json`.
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -56,43 +58,47 @@ def is_lockfile(source: bytes | str) -> bool:
     return "version" in keys and bool(keys & {"metadata", "package", "packages", "environments"})
 
 
-def _model(lock: Lock, specification: Specification) -> Lockfile:
-    # Half a second of imports that only the writing of a lockfile needs.
-    from conda_lock.lockfile.v1.models import Lockfile, LockMeta
-    from conda_lock.models.channel import Channel
+def _conda_lock() -> Any:
+    """conda-lock's module of models: half a second of imports that only the writing of a lockfile needs."""
+    with warnings.catch_warnings():
+        # The conda inside conda-lock uses what is deprecated; nobody here can change that.
+        warnings.simplefilter("ignore")
+        return importlib.import_module("conda_lock.lockfile.v1.models")
 
-    metadata = LockMeta(
+
+def _model(lock: Lock, specification: Specification) -> Lockfile:
+    models = _conda_lock()
+    metadata = models.LockMeta(
         content_hash={platform: specification.sha256 for platform in lock.platforms},
-        channels=[Channel(url=strip_credentials(channel), used_env_vars=()) for channel in lock.channels],
+        channels=[models.Channel(url=strip_credentials(channel), used_env_vars=()) for channel in lock.channels],
         platforms=list(lock.platforms),
         sources=[],
         custom_metadata={SPECIFICATION_KEY: _specification_json(specification)},
     )
-    entries = [entry for platform_lock in lock for entry in _entries(platform_lock)]
+    entries = [entry for platform_lock in lock for entry in _entries(models, platform_lock)]
     entries.sort(key=lambda entry: (entry.manager, entry.name, entry.platform))
-    return Lockfile(version=1, metadata=metadata, package=entries)
+    lockfile: Lockfile = models.Lockfile(version=1, metadata=metadata, package=entries)
+    return lockfile
 
 
-def _entries(lock: PlatformLock) -> Iterator[LockedDependency]:
+def _entries(models: Any, lock: PlatformLock) -> Iterator[LockedDependency]:
     for package in lock.conda:
-        yield _entry(package, "conda", lock.platform, {"md5": package.md5, "sha256": package.sha256})
+        yield _entry(models, package, "conda", lock.platform, {"md5": package.md5, "sha256": package.sha256})
     for wheel in lock.wheels:
-        yield _entry(wheel, "pip", lock.platform, {"sha256": wheel.sha256})
+        yield _entry(models, wheel, "pip", lock.platform, {"sha256": wheel.sha256})
 
 
 def _entry(
-    package: CondaPackage | LockedWheel, manager: Any, platform: str, hashes: dict[str, str]
+    models: Any, package: CondaPackage | LockedWheel, manager: Any, platform: str, hashes: dict[str, str]
 ) -> LockedDependency:
-    from conda_lock.lockfile.v1.models import HashModel, LockedDependency
-
-    entry = LockedDependency(
+    entry: LockedDependency = models.LockedDependency(
         name=package.name,
         version=package.version,
         manager=manager,
         platform=platform,
         dependencies=_dependencies(package.depends),
         url=strip_credentials(package.url),
-        hash=HashModel(**hashes),
+        hash=models.HashModel(**hashes),
         category="main",
         optional=False,
     )

@@ -18,10 +18,9 @@ from rattler import (
     PackageRecord,
     RepoDataRecord,
     Subdir,
-    Version,
     VersionWithSource,
 )
-from rattler.exceptions import GatewayError, InvalidMatchSpecError
+from rattler.exceptions import GatewayError, InvalidMatchSpecError, InvalidVersionError
 
 from conda_store.errors import Problem, SolveFailed
 from conda_store.packages.channel_urls import strip_credentials
@@ -81,11 +80,13 @@ async def explain(question: Question, gateway: Gateway, solver_text: str) -> Sol
     problems = [Problem(sentence, path=wanted.text) for wanted, sentence in alone if sentence]
     detail = ""
     if not problems:
-        problems = [Problem(sentence) for sentence in (await facts.sentences(edges))[:_SHOWN_SENTENCES]]
+        # A package that contradicts itself leaves no rival in the tree.
+        asked = ", ".join(f"'{wanted.text}'" for wanted in question.wanted)
+        sentences = await facts.sentences(edges) or [f"These contradict each other or themselves: {asked}."]
+        problems = [Problem(sentence) for sentence in sentences[:_SHOWN_SENTENCES]]
         detail = f"\n\nThe solver says:\n{plain_tree(solver_text)}"
-    head = f"No set of packages for {question.platform} satisfies the specification"
-    lines = [f"  {problem.message}" for problem in problems]
-    return SolveFailed("\n".join([f"{head}:" if lines else f"{head}.", *lines]) + detail, problems)
+    head = f"No set of packages for {question.platform} satisfies the specification:"
+    return SolveFailed("\n".join([head, *(f"  {problem.message}" for problem in problems)]) + detail, problems)
 
 
 async def _records(question: Question, gateway: Gateway, names: Iterable[str]) -> dict[str, list[RepoDataRecord]]:
@@ -151,7 +152,7 @@ class _Facts:
         if "no candidates were found" in edge.node.text:
             return await self._no_candidates(edge)
         if edge.package is not None and any("is excluded because" in text for text in below):
-            return self._asked(edge.name) or "the first channel that has it offers other versions, and provides it."
+            return self._asked(edge.name) or self._not_in_first_channel(edge.name)
         return None
 
     async def _no_candidates(self, edge: Edge) -> str:
@@ -165,6 +166,10 @@ class _Facts:
     def _asked(self, name: str) -> str:
         texts = [f"'{wanted.text}'" for wanted in self.question.wanted if wanted.name == name]
         return f"you asked for {' and '.join(texts)}." if texts else ""
+
+    def _not_in_first_channel(self, name: str) -> str:
+        first = bare_channel(self.records[name][0].channel) if name in self.records else "the first channel"
+        return f"{first}, the first channel that has '{name}' and so provides it, has no such version."
 
     def _others(self, edge: Edge, edges: Sequence[Edge]) -> str:
         """Who else wants the same package otherwise; another version of the same requirer is no rival."""
@@ -269,21 +274,24 @@ def _same(channel: str | None, other: str | None) -> bool:
 def _available(spec: MatchSpec | None, records: Sequence[RepoDataRecord]) -> str:
     """The versions nearest to what was asked for; the builds, where the version is there and only its build is not."""
     versions = sorted({record.version for record in records}, reverse=True)
-    asked = re.search(r"\d[\w.]*", spec.version or "") if spec else None
-    if asked and spec and spec.build and any(_is_version(version, asked[0]) for version in versions):
-        builds = sorted({str(record.build) for record in records if _is_version(record.version, asked[0])})
-        return f"Builds of version {asked[0]}: {_listed(builds)}."
-    if asked and len(versions) > _SHOWN:
-        goal = Version(asked[0])
-        place = sum(version > goal for version in versions)
+    asked = _first_version(spec)
+    if asked is not None and spec is not None and spec.build and asked in versions:
+        builds = sorted({str(record.build) for record in records if record.version == asked})
+        return f"Builds of version {asked}: {_listed(builds)}."
+    if asked is not None and len(versions) > _SHOWN:
+        place = sum(version > asked for version in versions)
         start = max(0, min(place - _SHOWN // 2, len(versions) - _SHOWN))
         nearest = ", ".join(str(version) for version in versions[start : start + _SHOWN])
         return f"Nearest: {nearest} (newest {versions[0]})."
     return f"Available: {_listed([str(version) for version in versions])}."
 
 
-def _is_version(version: VersionWithSource, text: str) -> bool:
-    return version == VersionWithSource(text)
+def _first_version(spec: MatchSpec | None) -> VersionWithSource | None:
+    found = re.search(r"\d\w*(\.\w+)*", spec.version or "") if spec else None
+    try:
+        return VersionWithSource(found[0]) if found else None
+    except InvalidVersionError:
+        return None
 
 
 def _listed(texts: Sequence[str]) -> str:
