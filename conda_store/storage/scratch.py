@@ -34,17 +34,25 @@ def exclusive(path: Path) -> Iterator[None]:
 def scratch_directory(root: Path) -> Iterator[Path]:
     """A new directory below `root`, removed at the end; rename its content away before."""
     root.mkdir(parents=True, exist_ok=True)
-    name = uuid.uuid4().hex
-    lock = root / f"{name}.lock"
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    directory = root / name
+    lock, descriptor = _held_lock(root)
+    directory = lock.with_suffix("")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         directory.mkdir(mode=0o755)
         yield directory
     finally:
         remove_tree(directory)
         lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _held_lock(root: Path) -> tuple[Path, int]:
+    while True:
+        lock = root / f"{uuid.uuid4().hex}.lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if lock.exists():
+            return lock, descriptor
+        # A sweep took it between the two calls above.
         os.close(descriptor)
 
 
