@@ -8,10 +8,10 @@ from pathlib import Path
 import conda_pack
 import pytest
 
-from conda_store.builds.archive import compression_for
 from conda_store.builds.runner import BuildResult
 from conda_store.builds.workshop import Workshop
 from conda_store.errors import BadInput
+from conda_store.pieces.compression import compression_for
 from tests.engine import run_build
 
 SOURCE = """\

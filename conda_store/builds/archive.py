@@ -16,12 +16,11 @@ from pathlib import Path
 from conda_pack.core import Packer
 from conda_pack.formats import ArchiveBase
 
-from conda_store.errors import BadInput
 from conda_store.packages.contents import Python
 from conda_store.packages.locked import CondaPackage
 from conda_store.packages.ownership import Ownership
 from conda_store.pieces.bytecode import Bytecode
-from conda_store.pieces.compression import GZIP, ZSTD, Compression
+from conda_store.pieces.compression import Compression
 from conda_store.pieces.environment import environment_files
 from conda_store.pieces.member import MemberMaker, unpack_record
 from conda_store.pieces.record import prefix_record
@@ -30,8 +29,6 @@ from conda_store.pieces.writer import store_tar
 from conda_store.specification import Specification
 from conda_store.storage.base import Storage, blob_key
 from conda_store.storage.scratch import scratch_directory, sweep
-
-_SUFFIXES: Mapping[str, Compression] = {".tar.gz": GZIP, ".tgz": GZIP, ".tar.zst": ZSTD, ".tar.zstd": ZSTD}
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,6 @@ class Archive:
             whole.replace(path)
         with suppress(OSError):
             beside.rmdir()
-
-
-def compression_for(path: Path) -> Compression:
-    """The compression that a file name asks for; raises `BadInput` for a name that asks for none."""
-    for suffix, compression in _SUFFIXES.items():
-        if path.name.endswith(suffix):
-            return compression
-    raise BadInput(f"{path.name!r} does not say which kind of archive it is: call it *.tar.gz or *.tar.zst.")
 
 
 class ArchiveMaker:

@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conda_store.builds.environment import Environment, find_python
-from conda_store.builds.lockfile import is_lockfile, parse_lockfile
-from conda_store.builds.prefix import check_place, make_prefix
-from conda_store.builds.progress import Progress, StageResult, Stages
+from conda_store.builds.locking import Locker
+from conda_store.builds.prefix import make_prefix
+from conda_store.builds.progress import Progress, Stages
+from conda_store.builds.request import BuildRequest, BuildResult
 from conda_store.builds.workshop import Workshop
 from conda_store.errors import BadInput
+from conda_store.packages.contents import Contents
 from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.locked import CondaPackage, Lock, PlatformLock
-from conda_store.packages.pip import lock_wheels, provided_distributions
-from conda_store.packages.submission import read_specification
-from conda_store.packages.virtual import virtual_packages
-from conda_store.pieces.compression import GZIP, Compression
-from conda_store.pieces.grouping import DEFAULT_BUDGET
+from conda_store.pieces.compression import compression_for
 from conda_store.pieces.layer import PREFIX
 from conda_store.specification import Specification
 
@@ -32,37 +30,7 @@ if TYPE_CHECKING:
     from conda_store.builds.archive import Archive
     from conda_store.registry.images import Image
 
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """What to build, and which artifacts to leave where.
-
-    `source` is an `environment.yaml` or a lockfile; `platforms` narrows or replaces the specification's own;
-    paths are absolute. `base_images` is as for `BaseImages`, None for the default.
-    """
-
-    source: bytes
-    default_name: str | None = None
-    platforms: tuple[str, ...] = ()
-    prefix: Path | None = None
-    lock: Path | None = None
-    archive: Path | None = None
-    oci: Path | None = None
-    base_images: Mapping[str, str] | str | None = None
-    compression: Compression = GZIP
-    layer_budget: int = DEFAULT_BUDGET
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """What a build was of, and what it left."""
-
-    specification: Specification
-    lock: Lock
-    stages: tuple[StageResult, ...]
-    images: tuple[Image, ...] = ()
-    image_digest: str | None = None
-    archive: Archive | None = None
+__all__ = ["Build", "BuildRequest", "BuildResult"]
 
 
 @dataclass
@@ -79,11 +47,9 @@ class Build:
 
     def run(self) -> BuildResult:
         """Do it; returns when every artifact that was asked for is whole."""
-        if self.request.prefix:
-            check_place(self.request.prefix)
-        specification, lock = self._read()
-        if lock is None:
-            lock = self._lock(specification)
+        self.request.check_places()
+        locker = Locker(self.workshop, self.request, self.machine, self.stages, self._fetch)
+        specification, lock = locker.lock()
         self._check_targets(lock)
         if self.request.lock:
             self._write_lock(self.request.lock, lock, specification)
@@ -94,55 +60,6 @@ class Build:
         archive = self._make_archive(specification, environments)
         images, digest = self._make_images(specification, environments)
         return BuildResult(specification, lock, tuple(self.stages.results), images, digest, archive)
-
-    def _read(self) -> tuple[Specification, Lock | None]:
-        request = self.request
-        with self.stages.stage("read") as notes:
-            if is_lockfile(request.source):
-                lock, specification = parse_lockfile(
-                    request.source, policy=self.workshop.policy, default_name=request.default_name
-                )
-                lock = narrowed(lock, request.platforms)
-                notes.append(f"{specification.name} from a lockfile for {', '.join(lock.platforms)}")
-                return specification, lock
-            parsed = read_specification(request.source, self.workshop.policy, default_name=request.default_name)
-            for warning in parsed.warnings:
-                self.progress.warn(str(warning))
-            notes.append(parsed.specification.name)
-        return parsed.specification, None
-
-    def _lock(self, specification: Specification) -> Lock:
-        platforms = self.request.platforms or specification.platforms or (self.machine,)
-        channels = self.workshop.policy.channels_for(specification)
-        with self.stages.stage("solve", len(platforms)) as notes:
-            solved: dict[str, PlatformLock] = {}
-            for number, platform in enumerate(platforms, 1):
-                virtual = virtual_packages(platform, dict(specification.variables))
-                dependencies = [self.workshop.policy.resolved(text) for text in specification.dependencies]
-                solved[platform] = self.workshop.solver.solve(dependencies, channels, platform, virtual=virtual)
-                self.progress.advance("solve", number)
-            notes += [f"{len(one.conda)} packages for {one.platform}" for one in solved.values()]
-        if specification.pip:
-            solved = {platform: self._lock_wheels(specification, one) for platform, one in solved.items()}
-        return Lock(tuple(channels), solved)
-
-    def _lock_wheels(self, specification: Specification, solved: PlatformLock) -> PlatformLock:
-        stored = self._fetch(solved)
-        with self.stages.stage(f"solve pip {solved.platform}") as notes:
-            python = find_python(stored)
-            if python is None:
-                raise BadInput(
-                    "The specification has a pip section, but no python: add python and pip to 'dependencies'."
-                )
-            wheels = lock_wheels(
-                specification.pip,
-                platform=solved.platform,
-                python_version=python.version,
-                provided=provided_distributions([item.contents(python) for item in stored.values()]),
-                cache_directory=self.workshop.directory / "uv",
-            )
-            notes.append(f"{len(wheels)} wheels")
-        return PlatformLock(solved.platform, solved.conda, tuple(wheels))
 
     def _check_targets(self, lock: Lock) -> None:
         have = ", ".join(lock.platforms)
@@ -165,25 +82,25 @@ class Build:
         wanted = set(lock.platforms) if self.request.oci else {self._archive_platform(lock)}
         if self.request.prefix:
             wanted.add(self.machine)
-        environments = {}
-        for one in lock:
-            if one.platform not in wanted:
-                continue
-            stored = self._fetch(one)
-            python = find_python(stored)
-            wheels = {}
-            if one.wheels:
-                if python is None:
-                    raise BadInput(f"The lock has wheels for {one.platform}, but no python.")
-                with self.stages.stage(f"wheels {one.platform}", len(one.wheels)) as notes:
-                    wheels = self.workshop.wheels.ensure(one.wheels, python, one.platform)
-                    notes.append(f"{len(one.wheels)} wheels")
-            with self.stages.stage(f"check {one.platform}") as notes:
-                environments[one.platform] = environment = Environment(self.workshop, one, stored, wheels)
-                notes.append(f"{sum(len(package.paths) for package in environment.ownership.order):,} files")
-            for script in environment.link_scripts:
-                self.progress.warn(f"Not run, as it would execute the channel's code: {script}")
-        return environments
+        return {one.platform: self._environment(one) for one in lock if one.platform in wanted}
+
+    def _environment(self, lock: PlatformLock) -> Environment:
+        stored = self._fetch(lock)
+        wheels = self._fetch_wheels(lock, stored) if lock.wheels else {}
+        with self.stages.stage(f"check {lock.platform}") as notes:
+            environment = Environment(self.workshop, lock, stored, wheels)
+            notes.append(f"{sum(len(package.paths) for package in environment.ownership.order):,} files")
+        for script in environment.link_scripts:
+            self.progress.warn(f"Not run, as it would execute the channel's code: {script}")
+        return environment
+
+    def _fetch_wheels(self, lock: PlatformLock, stored: Mapping[CondaPackage, StoredPackage]) -> Mapping[str, Contents]:
+        python = find_python(stored)
+        if python is None:
+            raise BadInput(f"The lock has wheels for {lock.platform}, but no python.")
+        with self.stages.stage(f"wheels {lock.platform}", len(lock.wheels)) as notes:
+            notes.append(f"{len(lock.wheels)} wheels")
+            return self.workshop.wheels.ensure(lock.wheels, python, lock.platform)
 
     def _fetch(self, lock: PlatformLock) -> dict[CondaPackage, StoredPackage]:
         missing = self.workshop.packages.missing(lock.conda)
@@ -229,7 +146,7 @@ class Build:
         path = self.request.archive
         if path is None:
             return None
-        from conda_store.builds.archive import ArchiveMaker, compression_for
+        from conda_store.builds.archive import ArchiveMaker
 
         environment = environments.get(self.machine) or next(iter(environments.values()))
         with self.stages.stage("archive") as notes:
@@ -285,15 +202,6 @@ class Build:
             write_layout(self.request.oci, self.workshop.storage, [descriptor.named("latest")])
             notes.append(descriptor.digest)
         return tuple(images), descriptor.digest
-
-
-def narrowed(lock: Lock, platforms: tuple[str, ...]) -> Lock:
-    """`lock` for `platforms` only (all when empty); raises `BadInput` for one that it has not."""
-    for platform in platforms:
-        if platform not in lock.platforms:
-            raise BadInput(f"The lockfile has no packages for {platform}, only for {', '.join(lock.platforms)}.")
-    chosen = platforms or tuple(lock.platforms)
-    return Lock(lock.channels, {platform: lock.platforms[platform] for platform in chosen})
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ version, so library and version stand in the key of every piece.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import isal
@@ -53,3 +54,12 @@ class Compression:
 
 GZIP = Compression("gzip")
 ZSTD = Compression("zstd")
+_SUFFIXES = {".tar.gz": GZIP, ".tgz": GZIP, ".tar.zst": ZSTD, ".tar.zstd": ZSTD}
+
+
+def compression_for(path: Path) -> Compression:
+    """The compression that a file name asks for; raises `BadInput` for a name that asks for none."""
+    for suffix, compression in _SUFFIXES.items():
+        if path.name.endswith(suffix):
+            return compression
+    raise BadInput(f"{path.name!r} does not say which kind of archive it is: call it *.tar.gz or *.tar.zst.")
