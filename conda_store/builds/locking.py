@@ -13,7 +13,6 @@ from conda_store.builds.workshop import Workshop
 from conda_store.errors import BadInput, SolveFailed
 from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.locked import CondaPackage, Lock, LockedWheel, PlatformLock
-from conda_store.packages.pip import lock_wheels, provided_distributions
 from conda_store.packages.submission import read_specification
 from conda_store.packages.virtual import virtual_packages
 from conda_store.specification import ParsedSpecification, Specification
@@ -83,6 +82,8 @@ class Locker:
     def _solve_pip(
         self, specification: Specification, platform: str, stored: Mapping[CondaPackage, StoredPackage]
     ) -> tuple[LockedWheel, ...]:
+        from conda_store.packages.pip import lock_wheels, provided_distributions
+
         python = find_python(stored)
         if python is None:
             raise BadInput("The specification has a pip section, but no python: add python and pip to 'dependencies'.")

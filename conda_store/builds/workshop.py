@@ -8,17 +8,21 @@ blobs/ pieces/ bases/   layers, members, manifests, and what is known of them
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conda_store.errors import StorageFull
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.fetch import PackageStore
 from conda_store.packages.solver import Solver
 from conda_store.packages.toolchain import Toolchains
-from conda_store.packages.wheels import WheelStore
 from conda_store.pieces.bytecode import BytecodeMaker
 from conda_store.storage.local import LocalStorage
 from conda_store.storage.scratch import sweep
+
+if TYPE_CHECKING:
+    from conda_store.packages.wheels import WheelStore
 
 # Toolchains lie below the store, and compiled programs have room for 255 bytes of path.
 LONGEST_STORE_PATH = 200
@@ -48,9 +52,15 @@ class Workshop:
         self.packages = PackageStore(
             self.directory / "packages", check_url=lambda url: policy.check_url(url, kind="package")
         )
-        self.wheels = WheelStore(self.directory / "wheels")
         self.toolchains = Toolchains(self.directory / "toolchains")
         self.bytecode = BytecodeMaker(self.directory / "bytecode")
+
+    @cached_property
+    def wheels(self) -> WheelStore:
+        """Unpacked wheels. The HTTP client that it brings takes 80 ms to import: most builds have no wheels."""
+        from conda_store.packages.wheels import WheelStore
+
+        return WheelStore(self.directory / "wheels")
 
     def sweep(self) -> int:
         """Remove what killed builds left behind; returns how many things."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import rattler
 from rattler import PackageCache, PackageRecord, RepoDataRecord, Subdir, ValidationMode
 
 from conda_store.errors import BadInput, CondaStoreError
-from conda_store.packages.contents import PLACEHOLDER
+from conda_store.packages.contents import PLACEHOLDER, split_entry_point
 from conda_store.packages.fetch import StoredPackage
 
 LONGEST_PREFIX = len(PLACEHOLDER)
@@ -47,14 +49,22 @@ def check_prefix_length(prefix: Path) -> None:
         )
 
 
-def install(stored: Sequence[StoredPackage], target: Path, final: Path, platform: str, scratch: Path) -> None:
+def install(
+    stored: Sequence[StoredPackage],
+    target: Path,
+    final: Path,
+    platform: str,
+    scratch: Path,
+    without: Mapping[str, frozenset[str]] | None = None,
+) -> None:
     """Link `stored` into the new directory `target`, which will be renamed to `final`.
 
-    `scratch` is an empty directory on the store's file system. Post-link scripts do not run.
+    `scratch` is an empty directory. `without` names entry points that are not to be written (targets by the
+    package's sha256). Post-link scripts do not run.
     """
     check_prefix_length(final)
     for item in stored:
-        (scratch / item.package.stem).symlink_to(item.directory)
+        _show(item, scratch / item.package.stem, (without or {}).get(item.package.sha256, frozenset()))
     cache = PackageCache.new_layered([scratch], False, ValidationMode.skip())
     records = [record_of(item) for item in stored]
     try:
@@ -75,6 +85,28 @@ def install(stored: Sequence[StoredPackage], target: Path, final: Path, platform
     _finish_records(target, stored, scratch)
 
 
+def _show(item: StoredPackage, view: Path, without: frozenset[str]) -> None:
+    """Let `view` be the package, but for the entry points `without`."""
+    if not without:
+        view.symlink_to(item.directory)
+        return
+    view.mkdir()
+    for path in item.directory.iterdir():
+        if path.name == "info":
+            shutil.copytree(path, view / path.name, symlinks=True)
+        elif path.is_dir():
+            (view / path.name).symlink_to(path)
+        else:
+            shutil.copy2(path, view / path.name, follow_symlinks=False)
+    link = view / "info/link.json"
+    document = json.loads(link.read_bytes())
+    document["noarch"]["entry_points"] = [
+        text for text in item.summary["entry_points"] if f"bin/{split_entry_point(text, view.name)[0]}" not in without
+    ]
+    link.unlink()
+    link.write_text(json.dumps(document))
+
+
 def _finish_records(target: Path, stored: Sequence[StoredPackage], scratch: Path) -> None:
     """Let `conda-meta` name the package store instead of the scratch directory, readable for everyone.
 
@@ -84,5 +116,7 @@ def _finish_records(target: Path, stored: Sequence[StoredPackage], scratch: Path
         path = target / "conda-meta" / f"{item.package.stem}.json"
         text = path.read_text()
         text = text.replace(f'"{scratch / item.package.stem}"', f'"{item.directory}"')
-        path.write_text(re.sub(r'\s*"indexed_timestamp": \d+,', "", text))
+        if '"indexed_timestamp"' in text:  # seldom, and the search for it takes longer than all else here
+            text = re.sub(r'\s*"indexed_timestamp": \d+,', "", text)
+        path.write_text(text)
         path.chmod(0o644)
