@@ -80,9 +80,15 @@ def sample_channel(directory: Path) -> None:
     """
 
     def make() -> None:
+        from conda_store.builds.progress import Stages
         from conda_store.demo.sample_channel import make_sample_channel
+        from conda_store.terminal import TerminalProgress
 
-        channel = make_sample_channel(directory.absolute(), report=click.echo)
+        with TerminalProgress() as progress, Stages(progress).stage("sample channel") as notes:
+            channel = make_sample_channel(
+                directory.absolute(), report=lambda line: progress.note("sample channel", line.strip())
+            )
+            notes.append(channel.as_uri())
         click.echo(f"The channel is at {channel.as_uri()}")
 
     with_extra("server", make)

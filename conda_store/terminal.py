@@ -40,6 +40,10 @@ class TerminalProgress(Progress):
         """Move a bar."""
         self.bars.update(self.tasks[stage], completed=done)
 
+    def note(self, stage: str, text: str) -> None:
+        """Show what is going on beside the bar."""
+        self.bars.update(self.tasks[stage], summary=text)
+
     def finish(self, stage: str, summary: str, seconds: float) -> None:
         """Fill a bar and say what it did."""
         self.bars.update(self.tasks[stage], total=1, completed=1, summary=summary)

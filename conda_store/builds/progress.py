@@ -24,6 +24,9 @@ class Progress:
     def advance(self, stage: str, done: int) -> None:
         """`done` steps of the stage are behind us."""
 
+    def note(self, stage: str, text: str) -> None:
+        """What the stage is doing at this moment."""
+
     def finish(self, stage: str, summary: str, seconds: float) -> None:
         """A stage ended."""
 

@@ -44,6 +44,7 @@ class Build:
 
     def __post_init__(self) -> None:
         self.stages = Stages(self.progress)
+        self._stored: dict[str, dict[CondaPackage, StoredPackage]] = {}
 
     def run(self) -> BuildResult:
         """Do it; returns when every artifact that was asked for is whole."""
@@ -103,6 +104,8 @@ class Build:
             return self.workshop.wheels.ensure(lock.wheels, python, lock.platform)
 
     def _fetch(self, lock: PlatformLock) -> dict[CondaPackage, StoredPackage]:
+        if lock.platform in self._stored:
+            return self._stored[lock.platform]
         missing = self.workshop.packages.missing(lock.conda)
         name = f"fetch {lock.platform}"
         with self.stages.stage(name, sum(package.size or 0 for package in missing)) as notes:
@@ -114,6 +117,7 @@ class Build:
 
             stored = self.workshop.packages.ensure(lock.conda, progress)
             notes += [f"{len(missing)} fetched", f"{len(stored) - len(missing)} reused"]
+        self._stored[lock.platform] = stored
         return stored
 
     def _make_prefix(self, specification: Specification, environments: Mapping[str, Environment]) -> None:

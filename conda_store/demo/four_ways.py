@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import httpx
 
-from conda_store.builds.progress import Progress
+from conda_store.builds.progress import Progress, Stages
 from conda_store.builds.runner import Build, BuildRequest
 from conda_store.builds.workshop import Workshop
 from conda_store.demo.base_image import make_base_image
@@ -26,10 +25,10 @@ def build_four_ways(file: Path, directory: Path, channel: str | None, progress: 
         source = file.read_bytes()
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}.") from error
-    policy = ChannelPolicy()
-    if channel is not None or not answers(policy.channel_url(policy.default_channels[0])):
-        policy = policy.with_channels([channel or sample_channel(directory)])
-    base = make_base_image(directory / "base-image", machine_platform())
+    with progress:
+        policy = choose_channel(channel, directory, progress)
+        with Stages(progress).stage("demo base image"):
+            base = make_base_image(directory / "base-image", machine_platform())
     request = BuildRequest(
         source=source,
         default_name=file.stem,
@@ -46,10 +45,20 @@ def build_four_ways(file: Path, directory: Path, channel: str | None, progress: 
     print_summary(request, result)
 
 
-def sample_channel(directory: Path) -> Path:
-    """A sample channel below `directory`, made when it is missing."""
-    click.echo("conda-forge does not answer, so a channel of sample packages is made from Python wheels.", err=True)
-    return make_sample_channel(directory / "channel", report=lambda line: click.echo(f"  {line}", err=True))
+def choose_channel(channel: str | None, directory: Path, progress: Progress) -> ChannelPolicy:
+    """The policy for `channel`, for conda-forge if it answers, or for a sample channel below `directory`."""
+    policy = ChannelPolicy()
+    if channel is not None:
+        return policy.with_channels([channel])
+    if answers(policy.channel_url(policy.default_channels[0])):
+        return policy
+    progress.warn("conda-forge does not answer, so a channel of real packages is made from Python wheels (a minute).")
+    with Stages(progress).stage("sample channel") as notes:
+        made = make_sample_channel(
+            directory / "channel", report=lambda line: progress.note("sample channel", line.strip())
+        )
+        notes.append(str(made))
+    return policy.with_channels([made])
 
 
 def answers(channel: str) -> bool:
