@@ -49,7 +49,7 @@ class Environment:
         placed = [item.contents(self.python) for item in self.stored]
         placed += [wheels[wheel.sha256] for wheel in lock.wheels]
         check_set(placed)
-        self.ownership: Ownership = settle(placed)
+        self.ownership: Ownership = settle(placed, self.python)
         self.compiled_count = 0
 
     @property

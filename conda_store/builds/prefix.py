@@ -18,9 +18,9 @@ from conda_store.errors import BadInput, StorageFull
 from conda_store.packages.contents import Contents, PlacedFile, Python
 from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.installer import check_prefix_length, install
-from conda_store.packages.ownership import Ownership
+from conda_store.packages.ownership import Ownership, find_file
 from conda_store.packages.relocation import relocate
-from conda_store.pieces.bytecode import plan_modules, pyc_target
+from conda_store.pieces.bytecode import plan_modules
 from conda_store.pieces.environment import environment_files
 from conda_store.pieces.layer import CompiledSet
 from conda_store.pieces.record import prefix_record
@@ -60,7 +60,9 @@ def make_prefix(
         with scratch_directory(beside) as scratch:
             (scratch / "view").mkdir()
             target = scratch / "prefix"
-            install(stored, target, prefix, platform, scratch / "view")
+            contested = contested_entry_points(ownership)
+            install(stored, target, prefix, platform, scratch / "view", contested)
+            _settle_entry_points(target, prefix, ownership, contested)
             _write_records(target, stored, ownership)
             _link_wheels(target, prefix, [package for package in ownership.order if package.kind == "wheel"])
             _link_bytecode(target, ownership, python, compiled)
@@ -115,22 +117,59 @@ def _place(path: Path, file: PlacedFile, prefix: str) -> None:
         link_or_copy(file.source, path)
 
 
+def contested_entry_points(ownership: Ownership) -> dict[str, frozenset[str]]:
+    """Entry points at a path that another package has too, by the package's key.
+
+    rattler keeps no account of these: it would write them into whatever stands there, through a hard link into
+    the package store.
+    """
+    packages = {package.key: package for package in ownership.order}
+    found: dict[str, frozenset[str]] = {}
+    for path, keys in ownership.shared.items():
+        for key in keys if path.startswith("bin/") else ():
+            file = find_file(packages[key], path)
+            if file is not None and file.source is None:
+                found[key] = found.get(key, frozenset()) | {path}
+    return found
+
+
+def _settle_entry_points(
+    target: Path, prefix: Path, ownership: Ownership, contested: Mapping[str, frozenset[str]]
+) -> None:
+    for package in ownership.order:
+        won = contested.get(package.key, frozenset()) - ownership.lost_by(package.key)
+        for file in package.files if won else ():
+            if file.target in won:
+                _place(target / file.target, file, str(prefix))
+
+
+def _settle_bytecode(target: Path, ownership: Ownership) -> None:
+    """Leave of the bytecode that several packages bring only what goes with the winning module."""
+    packages = {package.key: package for package in ownership.order}
+    for path, keys in ownership.shared.items():
+        if path.endswith(".pyc"):
+            (target / path).unlink(missing_ok=True)
+            if file := find_file(packages[keys[-1]], path):
+                _place(target / path, file, "")
+
+
 def _link_bytecode(target: Path, ownership: Ownership, python: Python | None, compiled: CompiledSet) -> None:
     if python is None:
         return
+    _settle_bytecode(target, ownership)
     made: set[str] = set()
     for package in ownership.order:
-        lost = {pyc_target(path, python) for path in ownership.lost_by(package.key) if path.endswith(".py")}
+        lost = ownership.lost_by(package.key)
         piece = compiled.shared.get(package.key)
         for pyc, _ in piece.files if piece else ():
             if pyc not in lost:
                 _link(f"{piece.directory if piece else ''}/{pyc}", target, pyc, made)
-        for stale in plan_modules(package, python).stale if package.has_modules else ():
+        for stale in plan_modules(package, python).stale - lost if package.has_modules else ():
             (target / stale).unlink(missing_ok=True)
         _write_relocated(target, compiled.relocated.get(package.key, {}), lost)
 
 
-def _write_relocated(target: Path, modules: Mapping[str, bytes], lost: set[str]) -> None:
+def _write_relocated(target: Path, modules: Mapping[str, bytes], lost: frozenset[str]) -> None:
     for pyc, data in modules.items():
         if pyc not in lost:
             path = target / pyc

@@ -218,6 +218,8 @@ def place(
     scripts: list[PlacedFile] = []
     if noarch_python and python:
         scripts = [entry_point_file(text, python, timestamp, label_of(index)) for text in summary["entry_points"]]
+    paths = (*map(target, summary["paths"]), *(script.target for script in scripts))
+    _refuse_twice(paths, label_of(index))
     base = f"{directory}/"
 
     def load() -> Sequence[PlacedFile]:
@@ -229,7 +231,7 @@ def place(
         version=str(index["version"]),
         kind="conda",
         directory=directory,
-        paths=(*map(target, summary["paths"]), *(script.target for script in scripts)),
+        paths=paths,
         load=load,
         size=summary["size"],
         has_modules=summary["has_modules"],
@@ -237,6 +239,13 @@ def place(
         noarch_python=noarch_python,
         index=index,
     )
+
+
+def _refuse_twice(paths: Sequence[str], label: str) -> None:
+    # rattler would write an entry point through the link that stands there, into the package store.
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in sorted(paths) if paths.count(path) > 1)
+        raise PackageRefused(f"{label}: two of its files or entry points would stand at {twice!r} in the prefix.")
 
 
 def python_of(index: Mapping[str, Any], sha256: str) -> Python:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from conda_store.errors import CondaStoreError
 from conda_store.packages.contents import Contents, PlacedFile, Python
+from conda_store.packages.ownership import library_of, pyc_target
 from conda_store.packages.relocation import relocate
 from conda_store.storage.scratch import exclusive, scratch_directory
 
@@ -47,13 +48,6 @@ def machine_platform() -> str:
     return f"{system}-{names.get(machine, machine)}"
 
 
-def pyc_target(module: str, python: Python) -> str:
-    """`a/__pycache__/b.cpython-311.pyc` for `a/b.py` (PEP 3147)."""
-    folder, _, name = module.rpartition("/")
-    tag = "cpython-" + python.short_version.replace(".", "")
-    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
-
-
 @dataclass(frozen=True)
 class ModulePlan:
     """A package's modules by what happens to their bytecode.
@@ -69,7 +63,7 @@ class ModulePlan:
 
 def plan_modules(package: Contents, python: Python) -> ModulePlan:
     """Sort the modules of `package` that python can import from its library folder."""
-    library = python.site_packages.rpartition("/")[0] + "/"
+    library = library_of(python)
     targets = {file.target for file in package.files}
     shared, relocated, stale = [], [], set()
     for file in package.files:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from conda_store.packages.contents import Contents, PlacedFile, Python
 from conda_store.packages.relocation import relocate
 from conda_store.pieces import bytecode
-from conda_store.pieces.bytecode import Bytecode, plan_modules, pyc_target
+from conda_store.pieces.bytecode import Bytecode, plan_modules
 from conda_store.pieces.compression import Compression
 from conda_store.pieces.index import Piece, PieceIndex, piece_key
 from conda_store.pieces.record import prefix_record
@@ -114,11 +114,3 @@ def image_entry(file: PlacedFile) -> Entry:
 def in_image(target: str) -> str:
     """The path of a prefix's file in a layer: relative to the root."""
     return f"{PREFIX[1:]}/{target}"
-
-
-def winner_entries(package: Contents, file: PlacedFile, python: Python | None, compiled: CompiledSet) -> list[Entry]:
-    """A file and its bytecode once more, for the layer on top of all."""
-    wanted = {in_image(file.target)}
-    if python is not None:
-        wanted.add(in_image(pyc_target(file.target, python)))
-    return [entry for entry in package_entries(package, python, compiled) if entry.path in wanted]

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from conda_store.packages.contents import Contents, PlacedFile, Python
 from conda_store.packages.relocation import portable_script
 from conda_store.pieces import bytecode
-from conda_store.pieces.bytecode import Bytecode, plan_modules, pyc_target
+from conda_store.pieces.bytecode import Bytecode, plan_modules
 from conda_store.pieces.compression import Compression
 from conda_store.pieces.index import Piece, PieceIndex, piece_key
 from conda_store.pieces.tar import Entry, file_entry
@@ -72,9 +72,8 @@ def member_entries(
     for file in package.files:
         if file.target not in lost and file.target not in stale:
             yield _entry(file)
-    dropped = {pyc_target(path, python) for path in lost if path.endswith(".py")} if python else set()
     for target, size in compiled.files:
-        if target not in dropped:
+        if target not in lost:
             yield Entry(target, 0o644, package.timestamp, source=f"{compiled.directory}/{target}", size=size)
 
 

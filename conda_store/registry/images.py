@@ -128,7 +128,6 @@ class ImageMaker:
         runnable: bool,
         compile_all: Callable[[], CompiledSet],
     ) -> ImageLayer:
-        entries, overruled = environment_entries(specification, ownership, groups, python)
         parts = [f"environment-{FORMAT_VERSION}", self.settings.compression.key, specification.sha256]
         parts += [self.layers.key(group, python, runnable) for group in groups if ownership.shared]
         key = piece_key(*parts)
@@ -136,7 +135,10 @@ class ImageMaker:
         made = piece is None
         if piece is None:
             compiled = compile_all() if ownership.shared else CompiledSet(runnable)
-            entries += restated_entries(overruled, ownership, python, compiled)
+            entries = [
+                *environment_entries(specification),
+                *restated_entries(ownership, groups, python, compiled),
+            ]
             unique = {entry.path: entry for entry in entries}
             piece = store_tar(unique.values(), self.storage, self.settings.compression)
             self.environment_layers.remember(key, piece)
