@@ -32,8 +32,11 @@ from conda_store.errors import (
 from conda_store.packages.archives import UnpackLimits
 from conda_store.packages.contents import PLACEHOLDER, Contents, PlacedFile, Python, contents_of_files
 from conda_store.packages.locked import LockedWheel
-from conda_store.packages.pip import ProvidedDistribution, index_credentials, lock_wheels, provided_distributions
-from conda_store.packages.wheels import MTIME, WheelStore
+from conda_store.packages.pip import lock_wheels
+from conda_store.packages.pip_provided import ProvidedDistribution, provided_distributions
+from conda_store.packages.uv_process import index_credentials
+from conda_store.packages.wheel_layout import MTIME
+from conda_store.packages.wheels import WheelStore
 
 PYTHON = Python("0" * 64, "3.11.7", "lib/python3.11/site-packages")
 FLASK = ProvidedDistribution("flask", "3.1.0", ("werkzeug>=3.1", "jinja2>99"), ())

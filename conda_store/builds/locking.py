@@ -82,7 +82,8 @@ class Locker:
     def _solve_pip(
         self, specification: Specification, platform: str, stored: Mapping[CondaPackage, StoredPackage]
     ) -> tuple[LockedWheel, ...]:
-        from conda_store.packages.pip import lock_wheels, provided_distributions
+        from conda_store.packages.pip import lock_wheels
+        from conda_store.packages.pip_provided import provided_distributions
 
         python = find_python(stored)
         if python is None:
