@@ -30,9 +30,11 @@ from conda_store.errors import (
     SolveFailed,
 )
 from conda_store.packages.archives import UnpackLimits
+from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.contents import PLACEHOLDER, Contents, PlacedFile, Python, contents_of_files
 from conda_store.packages.locked import LockedWheel
 from conda_store.packages.pip import lock_wheels
+from conda_store.packages.pip_index import check_on_index, check_scheme
 from conda_store.packages.pip_provided import ProvidedDistribution, provided_distributions
 from conda_store.packages.uv_process import index_credentials
 from conda_store.packages.wheel_layout import MTIME
@@ -219,6 +221,91 @@ def test_distributions_are_found_among_conda_packages(tmp_path: Path) -> None:
         ProvidedDistribution("old-one", "1.0.0"),
     )
     assert provided_distributions([replace(package, kind="wheel")]) == ()
+
+
+# The wheels of a lockfile that somebody sent
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Callable[..., None]:
+    """`check_on_index` for linux-64 and python 3.11."""
+
+    def call(*wheels: LockedWheel, **options: object) -> None:
+        settings = {"platform": "linux-64", "python_version": "3.11.7", "cache_directory": tmp_path} | options
+        check_on_index(wheels, **settings)  # type: ignore[arg-type]
+
+    return call
+
+
+def only_below(prefix: str) -> Callable[[str], object]:
+    return partial(ChannelPolicy(allowed_pip_urls=(prefix,)).check_url, kind="pip")
+
+
+def test_the_wheels_of_ones_own_lock_are_on_the_index(lock: Lock, check: Callable[..., None]) -> None:
+    check(*lock("flask"))
+    check(*lock("markupsafe", platform="osx-arm64"), platform="osx-arm64")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sha256": "0" * 64}, "with sha256 0{64} is not what the package index offers"),
+        ({"url": "https://evil.example/cowsay-6.1-py3-none-any.whl"}, "is not what the package index offers"),
+        ({"url": "http://127.0.0.1:9/cowsay-6.1-py3-none-any.whl"}, "is not at an https URL"),
+        ({"url": "file:///etc/cowsay-6.1-py3-none-any.whl"}, "is not at an https URL"),
+        ({"version": "99", "url": "https://evil.example/cowsay-99-py3-none-any.whl"}, "no version of cowsay"),
+        ({"name": "cowsayy0", "url": "https://evil.example/cowsayy0-6.1-py3-none-any.whl"}, "no package named"),
+    ],
+)
+def test_a_wheel_that_is_not_the_indexs_own_is_refused_by_name(
+    lock: Lock, check: Callable[..., None], change: dict[str, str], words: str
+) -> None:
+    (cowsay,) = lock("cowsay==6.1")
+    wrong = replace(cowsay, **change)  # type: ignore[arg-type]
+    with pytest.raises(PolicyRefused, match=words) as failure:
+        check(*lock("flask"), wrong)
+    assert failure.value.message.startswith(f"{wrong}: the wheel at '{wrong.url}'")
+    assert failure.value.message.endswith("Lock the environment again, or let an administrator allow the URL.")
+
+
+def test_another_real_wheel_is_refused_under_a_wrong_name(lock: Lock, check: Callable[..., None]) -> None:
+    (old,), (new,) = lock("cowsay==6.0"), lock("cowsay==6.1")
+    with pytest.raises(PolicyRefused, match=r"cowsay==6\.1: .* is not what the package index offers"):
+        check(replace(new, sha256=old.sha256))
+    with pytest.raises(PackageRefused, match=r"cowsay==6\.1: the lock gives it the file 'cowsay-6\.0"):
+        check(replace(new, url=old.url, sha256=old.sha256))
+
+
+def test_a_wheel_that_an_administrator_allowed_is_not_asked_for(
+    lock: Lock, check: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cowsay,) = lock("cowsay==6.1")
+    ours = replace(cowsay, url=f"http://wheels.example/ours/{cowsay.file_name}", sha256="0" * 64)
+    offline = {"index_urls": ["http://127.0.0.1:9/simple"]}
+    check(ours, check_url=only_below("http://wheels.example/ours"), **offline)
+    with pytest.raises(PolicyRefused, match="is not at an https URL"):
+        check(ours, check_url=only_below("http://wheels.example/theirs"), **offline)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with pytest.raises(FetchFailed, match=r"package index .* cannot be reached"):
+        check(ours, cowsay, check_url=only_below("http://wheels.example/ours"), **offline)
+
+
+def test_an_index_that_is_down_vouches_for_nothing(
+    lock: Lock, check: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with pytest.raises(FetchFailed, match=r"http://127\.0\.0\.1:9/simple") as failure:
+        check(*lock("flask"), index_urls=["http://me:hunter2@127.0.0.1:9/simple"])
+    assert "hunter2" not in failure.value.message
+
+
+def test_a_url_is_judged_by_its_scheme_without_a_request() -> None:
+    allow = only_below("http://wheels.example/ours")
+    check_scheme("https://anywhere.example/tiny-1.0-py3-none-any.whl")
+    check_scheme("http://wheels.example/ours/tiny-1.0-py3-none-any.whl", allow)
+    for url in ("http://wheels.example/tiny-1.0-py3-none-any.whl", "file:///tiny-1.0-py3-none-any.whl"):
+        with pytest.raises(PolicyRefused, match=f"'{url}' is not at an https URL"):
+            check_scheme(url, allow)
 
 
 # Laying out

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conda_store.builds.environment import Environment, find_python
+from conda_store.builds.lockfile import is_lockfile
 from conda_store.builds.locking import Locker
 from conda_store.builds.prefix import make_prefix
 from conda_store.builds.progress import Progress, Stages
 from conda_store.builds.request import BuildRequest, BuildResult
 from conda_store.builds.workshop import Workshop
 from conda_store.errors import BadInput
-from conda_store.packages.contents import Contents
+from conda_store.packages.contents import Contents, Python
 from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.locked import CondaPackage, Lock, PlatformLock
 from conda_store.pieces.compression import compression_for
@@ -101,7 +102,21 @@ class Build:
             raise BadInput(f"The lock has wheels for {lock.platform}, but no python.")
         with self.stages.stage(f"wheels {lock.platform}", len(lock.wheels)) as notes:
             notes.append(f"{len(lock.wheels)} wheels")
+            if is_lockfile(self.request.source):
+                self._check_wheels(lock, python)
             return self.workshop.wheels.ensure(lock.wheels, python, lock.platform)
+
+    def _check_wheels(self, lock: PlatformLock, python: Python) -> None:
+        """Refuse wheels of a lockfile that are neither the package index's own nor allowed by the policy."""
+        from conda_store.packages.pip_index import check_on_index
+
+        check_on_index(
+            lock.wheels,
+            platform=lock.platform,
+            python_version=python.version,
+            cache_directory=self.workshop.directory / "uv",
+            check_url=partial(self.workshop.policy.check_url, kind="pip"),
+        )
 
     def _fetch(self, lock: PlatformLock) -> dict[CondaPackage, StoredPackage]:
         if lock.platform in self._stored:

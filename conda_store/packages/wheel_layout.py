@@ -37,7 +37,7 @@ _UV_FILES = ("direct_url.json", "uv_cache.json", "REQUESTED")
 
 
 def run_install(wheel: LockedWheel, target: WheelTarget, archive: Path, scratch: Path) -> None:
-    """Let uv unpack `archive`, which lies in `scratch`, into `scratch/files`. Raises `PackageRefused`, `FetchFailed`."""
+    """Let uv unpack `archive`, which lies in `scratch`, into `scratch/files`. Raises `PackageRefused`."""
     done = run_uv([*_INSTALL, *target.uv_options, f"./{archive.name}"], directory=scratch)
     if done.returncode:
         reason = " ".join(done.stderr.replace(str(scratch), "").split())
