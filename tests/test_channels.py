@@ -221,3 +221,13 @@ def test_any_text_is_a_channel_or_is_refused(text: str) -> None:
     assert ".." not in url.split("/")
     assert "@" not in url.split("/")[2]
     assert not POLICY.allows(url) or is_below(url, ALIAS)
+
+
+def test_wheels_of_a_lockfile_come_from_anywhere_unless_hosts_are_named():
+    url = "https://files.example.org/packages/a-1-py3-none-any.whl"
+    ChannelPolicy().check_url(url, kind="wheel")
+    named = ChannelPolicy(allowed_wheel_urls=("https://files.example.org/packages",))
+    named.check_url(url, kind="wheel")
+    for foreign in ("https://evil.example.org/packages/a-1-py3-none-any.whl", "https://files.example.org/a.whl"):
+        with pytest.raises(PolicyRefused, match="wheel URL"):
+            named.check_url(foreign, kind="wheel")

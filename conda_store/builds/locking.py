@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from conda_store.builds.environment import find_python
 from conda_store.builds.lockfile import is_lockfile, parse_lockfile
@@ -41,7 +42,10 @@ class Locker:
     def _read_lockfile(self) -> tuple[Specification, Lock]:
         with self.stages.stage("read") as notes:
             lock, specification = parse_lockfile(
-                self.request.source, policy=self.workshop.policy, default_name=self.request.default_name
+                self.request.source,
+                policy=self.workshop.policy,
+                default_name=self.request.default_name,
+                check_wheel_url=partial(self.workshop.policy.check_url, kind="wheel"),
             )
             lock = narrowed(lock, self.request.platforms)
             notes.append(f"{specification.name} from a lockfile for {', '.join(lock.platforms)}")

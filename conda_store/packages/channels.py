@@ -33,7 +33,9 @@ class ChannelPolicy:
     channels; always allowed. `allowed_channels`: names, URLs or patterns, where `*` stands for any text without `/`
     and a closing `*` for everything below; empty allows every name below `alias`, but no other URL and no path.
     `allowed_pip_urls`: prefixes of URLs that a pip section may name. `allowed_redirects`: prefixes of URLs to which
-    a channel may redirect besides the allowed channels, such as the storage behind it.
+    a channel may redirect besides the allowed channels, such as the storage behind it. `allowed_wheel_urls`: prefixes
+    of URLs from which a lockfile may take wheels; empty allows all, since a wheel must have its lock's hash, which
+    is right for users' own lockfiles: who takes those of others names the hosts of the package index.
     """
 
     alias: str = "https://conda.anaconda.org"
@@ -41,6 +43,7 @@ class ChannelPolicy:
     allowed_channels: tuple[str, ...] = ()
     allowed_pip_urls: tuple[str, ...] = ()
     allowed_redirects: tuple[str, ...] = ()
+    allowed_wheel_urls: tuple[str, ...] = ()
     allow_pip_options: bool = False
 
     def with_channels(self, channels: Sequence[str | Path]) -> ChannelPolicy:
@@ -114,7 +117,7 @@ class ChannelPolicy:
 
     def check_url(self, url: str, *, kind: str) -> None:
         """Check a URL before it is requested. `kind` says what it is, also in the message: `package` (a conda
-        package in a lockfile), `redirect`, or `pip` (a wheel). Raises PolicyRefused."""
+        package in a lockfile), `wheel` (in a lockfile), `redirect`, or `pip` (a direct URL). Raises PolicyRefused."""
         try:
             normal = normal_url(url.partition("?")[0] if kind == "redirect" else url)
             if kind == "package":
@@ -122,6 +125,9 @@ class ChannelPolicy:
                 allowed = self.allows(normal)
             elif kind == "redirect":
                 allowed = self._redirect_allowed(normal)
+            elif kind == "wheel":
+                prefixes = (*self.allowed_wheel_urls, *self.allowed_pip_urls)
+                allowed = not self.allowed_wheel_urls or any(is_below(normal, normal_url(one)) for one in prefixes)
             else:
                 allowed = any(is_below(normal, normal_url(prefix)) for prefix in self.allowed_pip_urls)
         except BadInput as error:
