@@ -45,11 +45,18 @@ class Locker:
                 self.request.source,
                 policy=self.workshop.policy,
                 default_name=self.request.default_name,
-                check_wheel_url=partial(self.workshop.policy.check_url, kind="wheel"),
+                check_wheel_url=self._check_wheel_url,
             )
             lock = narrowed(lock, self.request.platforms)
             notes.append(f"{specification.name} from a lockfile for {', '.join(lock.platforms)}")
         return specification, lock
+
+    def _check_wheel_url(self, url: str) -> None:
+        """What can be said without a request; the index is asked before wheels are fetched (`Build._check_wheels`)."""
+        from conda_store.packages.pip_index import check_scheme
+
+        self.workshop.policy.check_url(url, kind="wheel")
+        check_scheme(url, partial(self.workshop.policy.check_url, kind="pip"))
 
     def _read_specification(self) -> ParsedSpecification:
         with self.stages.stage("read") as notes:
