@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from conda_store.builds.workshop import Workshop
 from conda_store.errors import (
     BadInput,
     CondaStoreError,
@@ -28,6 +29,7 @@ from conda_store.errors import (
     PackageRefused,
     PolicyRefused,
     SolveFailed,
+    SpecificationInvalid,
 )
 from conda_store.packages.archives import UnpackLimits
 from conda_store.packages.channels import ChannelPolicy
@@ -39,6 +41,7 @@ from conda_store.packages.pip_provided import ProvidedDistribution, provided_dis
 from conda_store.packages.uv_process import index_credentials
 from conda_store.packages.wheel_layout import MTIME
 from conda_store.packages.wheels import WheelStore
+from tests.engine import run_build
 
 PYTHON = Python("0" * 64, "3.11.7", "lib/python3.11/site-packages")
 FLASK = ProvidedDistribution("flask", "3.1.0", ("werkzeug>=3.1", "jinja2>99"), ())
@@ -306,6 +309,21 @@ def test_a_url_is_judged_by_its_scheme_without_a_request() -> None:
     for url in ("http://wheels.example/tiny-1.0-py3-none-any.whl", "file:///tiny-1.0-py3-none-any.whl"):
         with pytest.raises(PolicyRefused, match=f"'{url}' is not at an https URL"):
             check_scheme(url, allow)
+
+
+def test_a_lockfile_builds_again_but_not_with_wheels_from_elsewhere(workshop: Workshop, tmp_path: Path) -> None:
+    path = tmp_path / "conda-lock.yml"
+    run_build(workshop, "name: moo\ndependencies: [python, pip, {pip: [cowsay==6.1]}]\n", lock=path)
+    text = path.read_text()
+    run_build(workshop, text, prefix=tmp_path / "prefix")
+    assert (tmp_path / "prefix/bin/cowsay").exists()
+    (url,) = [line.split()[1] for line in text.splitlines() if line.endswith(".whl")]
+    elsewhere = f"https://evil.example/{url.rpartition('/')[2]}"
+    with pytest.raises(PolicyRefused, match=f"cowsay==6.1: the wheel at '{elsewhere}'"):
+        run_build(workshop, text.replace(url, elsewhere), prefix=tmp_path / "other")
+    with pytest.raises(SpecificationInvalid, match=r"line .* is not at an https URL"):
+        run_build(workshop, text.replace(url, url.replace("https:", "http:")), prefix=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 # Laying out
