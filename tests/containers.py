@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import pty
 import select
-import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -90,24 +90,31 @@ def _read_until_closed(terminal: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def running_docker(directory: Path) -> Iterator[Engine]:
-    """A docker daemon whose files are all below `directory`; it and its children end with the block."""
+def running_docker() -> Iterator[Engine]:
+    """A docker daemon with all its files in a new directory; it and its children end with the block."""
     need("runc")
-    daemon, client, socket = need("dockerd"), need("docker"), f"unix://{directory}/socket"
-    places = [f"--data-root={directory}/data", f"--exec-root={directory}/exec", f"--pidfile={directory}/pid"]
+    daemon, client, guard = need("dockerd"), need("docker"), need("setpriv")
     network = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
     environment = os.environ | {"PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}", "TERM": "xterm"}
-    engine = Engine((client, "-H", socket), ("run", "--rm", "--network=none"), ("pull",), environment)
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "log").open("wb") as log:
-        command = [daemon, "-H", socket, *places, *network]
+    with _short_directory() as directory, (directory / "log").open("wb") as log:
+        socket = f"unix://{directory}/socket"
+        places = [f"--data-root={directory}/data", f"--exec-root={directory}/exec", f"--pidfile={directory}/pid"]
+        # A test run that is killed takes its daemon with it.
+        command = [guard, "--pdeathsig=TERM", daemon, "-H", socket, *places, *network]
+        engine = Engine((client, "-H", socket), ("run", "--rm", "--network=none"), ("pull",), environment)
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-    try:
-        _wait_until_ready(engine, process, directory / "log")
-        yield engine
-    finally:
-        _end(process)
-        shutil.rmtree(directory / "data", ignore_errors=True)  # hundreds of megabytes, which pytest would keep
+        try:
+            _wait_until_ready(engine, process, directory / "log")
+            yield engine
+        finally:
+            _end(process)
+
+
+@contextmanager
+def _short_directory() -> Iterator[Path]:
+    """Sockets take 108 bytes of path and podman's runroot 50: pytest's directories are too long."""
+    with tempfile.TemporaryDirectory(prefix="engine-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 def _wait_until_ready(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -133,23 +140,23 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def podman_in(directory: Path) -> Iterator[Engine]:
-    """podman with images and containers below `directory`; there is no daemon to end."""
-    program, runtime = need("podman"), need("runc")
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "containers.conf").write_text(_CONTAINERS_CONF.replace('"runc"', f'"{Path(runtime).name}"'))
-    (directory / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-    environment = os.environ | {
-        "PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}",
-        "CONTAINERS_CONF": str(directory / "containers.conf"),
-        "TERM": "xterm",
-    }
-    places = ("--root", f"{directory}/root", "--runroot", f"{directory}/runroot", "--tmpdir", f"{directory}/tmp")
-    pull = ("pull", "--quiet", "--tls-verify=false", "--signature-policy", f"{directory}/policy.json")
-    engine = Engine((program, *places), ("run", "--rm"), pull, environment)
-    try:
-        yield engine
-    finally:
-        # Layers are mounted as long as a container stands on them.
-        engine.call("rm", "--all", "--force", check=False)
-        shutil.rmtree(directory, ignore_errors=True)
+def new_podman() -> Iterator[Engine]:
+    """podman with images and containers in a new directory; there is no daemon to end."""
+    program = need("podman")
+    need("runc")
+    with _short_directory() as directory:
+        (directory / "containers.conf").write_text(_CONTAINERS_CONF)
+        (directory / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+        environment = os.environ | {
+            "PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}",
+            "CONTAINERS_CONF": str(directory / "containers.conf"),
+            "TERM": "xterm",
+        }
+        places = ("--root", f"{directory}/root", "--runroot", f"{directory}/run", "--tmpdir", f"{directory}/tmp")
+        pull = ("pull", "--quiet", "--tls-verify=false", "--signature-policy", f"{directory}/policy.json")
+        engine = Engine((program, *places), ("run", "--rm"), pull, environment)
+        try:
+            yield engine
+        finally:
+            # Layers stay mounted as long as a container stands on them.
+            engine.call("rm", "--all", "--force", check=False)

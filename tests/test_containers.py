@@ -20,7 +20,7 @@ from conda_store.pieces.compression import ZSTD
 from conda_store.pieces.environment import environment_files
 from conda_store.registry.images import MAXIMUM_LAYERS
 from tests.conftest import CACHE
-from tests.containers import Engine, podman_in, running_docker
+from tests.containers import Engine, new_podman, running_docker
 from tests.engine import image_manifest, image_tree, run_build
 from tests.registry_server import RegistryServer, running_registry, skopeo
 
@@ -116,16 +116,16 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
 
 
 @pytest.fixture(scope="module")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def docker() -> Iterator[Engine]:
     """A docker daemon of this module's own."""
-    with running_docker(tmp_path_factory.mktemp("docker")) as engine:
+    with running_docker() as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def podman() -> Iterator[Engine]:
     """A podman of this module's own."""
-    with podman_in(tmp_path_factory.mktemp("podman")) as engine:
+    with new_podman() as engine:
         yield engine
 
 
