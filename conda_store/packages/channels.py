@@ -34,8 +34,7 @@ class ChannelPolicy:
     and a closing `*` for everything below; empty allows every name below `alias`, but no other URL and no path.
     `allowed_pip_urls`: prefixes of URLs that a pip section may name. `allowed_redirects`: prefixes of URLs to which
     a channel may redirect besides the allowed channels, such as the storage behind it. `allowed_wheel_urls`: prefixes
-    of URLs from which a lockfile may take wheels; empty allows all, since a wheel must have its lock's hash, which
-    is right for users' own lockfiles: who takes those of others names the hosts of the package index.
+    of URLs from which a lockfile may take wheels; empty for any that the package index offers (`pip_index`).
     """
 
     alias: str = "https://conda.anaconda.org"
