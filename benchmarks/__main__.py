@@ -42,6 +42,7 @@ def main(rounds: int, quick: bool, chosen: Sequence[str]) -> None:
         bench = Workbench(cache, Path(scratch), rounds=rounds, quick=quick, report=_say)
         items = [_measure(name, bench) for name in chosen or ITEMS]
     if not quick and not chosen:
+        PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(render(items, machine, rounds=rounds, date=f"{datetime.now(UTC):%Y-%m-%d}"))
         _say(f"Written: {PAGE.relative_to(ROOT)}")
 
