@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.util
+import io
 import json
 import marshal
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import rattler
+import zstandard
 
 from conda_store.builds.environment import Environment
 from conda_store.builds.runner import Build, BuildRequest, BuildResult
@@ -25,6 +28,7 @@ from conda_store.pieces.bytecode import machine_platform
 
 SHORT = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE_PACKAGES = f"lib/python{SHORT}/site-packages"
+EMPTY = hashlib.sha256(b"").hexdigest()
 TAG = f"cpython-{sys.version_info.major}{sys.version_info.minor}"
 
 
@@ -192,3 +196,41 @@ def rattler_prefix(channel: Path, names: Sequence[str], target: Path, final: Pat
         return list(records)
 
     return [f"{r.name.normalized}-{r.version}-{r.build}" for r in asyncio.run(make())]
+
+
+def conda_archive(stem: str, package: bytes, info: bytes, hidden: bytes | None = None) -> bytes:
+    """A `.conda` from the bytes of its two tars; `hidden` is one more, which the zip's directory does not list."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("metadata.json", '{"conda_pkg_format_version": 2}')
+        if hidden is not None:
+            archive.writestr(f"pkg-{stem}.tar.zst", zstandard.compress(hidden))
+            del archive.NameToInfo[f"pkg-{stem}.tar.zst"]
+            archive.filelist.pop()
+        archive.writestr(f"info-{stem}.tar.zst", zstandard.compress(info))
+        archive.writestr(f"pkg-{stem}.tar.zst", zstandard.compress(package))
+    return buffer.getvalue()
+
+
+def tar_of(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    """A tar of any members, good or bad."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for member, content in members:
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, target: str = "") -> Any:
+    """One member for `tar_of`."""
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname, made.size, made.mtime = kind, target, len(content), EPOCH
+    return made, content
+
+
+def info_tar(name: str, files: Sequence[str] = (), **index: Any) -> bytes:
+    """The `info/` of a package that lists `files`, all empty."""
+    described = package_index(name, "1.0", subdir=machine_platform(), **index)
+    paths = [{"_path": path, "path_type": "hardlink", "sha256": EMPTY, "size_in_bytes": 0} for path in files]
+    documents = {"index.json": described, "paths.json": {"paths": paths, "paths_version": 1}}
+    return tar_of(*(member(f"info/{key}", json.dumps(value).encode()) for key, value in documents.items()))

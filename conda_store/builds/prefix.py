@@ -68,10 +68,11 @@ def make_prefix(
             _link_bytecode(target, ownership, python, compiled)
             _write_environment(target, specification)
             _exchange(target, prefix, scratch)
-        with suppress(OSError):
-            beside.rmdir()
     except OSError as error:
         raise StorageFull(f"The prefix {prefix} cannot be written: {error}") from error
+    finally:
+        with suppress(OSError):
+            beside.rmdir()
 
 
 def _exchange(target: Path, prefix: Path, scratch: Path) -> None:

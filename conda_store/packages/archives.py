@@ -5,17 +5,21 @@ Formats: conda's `.conda` (a zip with `info-*.tar.zst` and `pkg-*.tar.zst`) and 
 
 from __future__ import annotations
 
+import bz2
+import posixpath
+import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import zstandard
 
 from conda_store.errors import PackageRefused
+
+_ZIP_HEADER = 30
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ def scan_archive(path: Path, label: str, limits: UnpackLimits | None = None) -> 
     limits = limits or UnpackLimits()
     allowed = limits.allowed(path.stat().st_size)
     total = entries = 0
+    names = _Names(label)
     try:
         for member in _members(path, allowed):
             entries += 1
@@ -52,6 +57,8 @@ def scan_archive(path: Path, label: str, limits: UnpackLimits | None = None) -> 
             if total > allowed or entries > limits.entries:
                 raise _too_large(label, path, allowed, limits)
             _check_member(member, label)
+            names.add(member)
+        names.check()
     except _TooLarge:
         raise _too_large(label, path, allowed, limits) from None
     except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError) as error:
@@ -79,30 +86,86 @@ def _check_member(member: tarfile.TarInfo, label: str) -> None:
         raise PackageRefused(f"{label}: {member.name!r} is a hard link to {member.linkname!r}, outside of the package.")
 
 
+class _Names:
+    """The names in an archive: none may be below a symlink or, twice, one itself; whoever unpacks follows those."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.seen: set[str] = set()
+        self.links: set[str] = set()
+        self.through: dict[str, str] = {}
+
+    def add(self, member: tarfile.TarInfo) -> None:
+        name = posixpath.normpath(member.name)
+        if name in self.links or (member.issym() and name in self.seen):
+            raise PackageRefused(f"{self.label}: {name!r} is in the archive twice, once as a symlink.")
+        self.seen.add(name)
+        if member.issym():
+            self.links.add(name)
+        for path in (name, posixpath.normpath(member.linkname)) if member.islnk() else (name,):
+            while (path := path.rpartition("/")[0]) and path not in self.through:
+                self.through[path] = name
+
+    def check(self) -> None:
+        for link in sorted(self.links & self.through.keys()):
+            raise PackageRefused(
+                f"{self.label}: {self.through[link]!r} in the archive goes through the symlink {link!r}."
+            )
+
+
 def _members(path: Path, allowed: int) -> Iterator[tarfile.TarInfo]:
     if path.name.endswith(".tar.bz2"):
-        with tarfile.open(path, "r|bz2") as archive:
-            yield from archive
+        with bz2.open(path) as unpacked:
+            yield from _tar_members(unpacked, allowed)
         return
-    with zipfile.ZipFile(path) as container:
+    with path.open("rb") as raw, zipfile.ZipFile(raw) as container:
+        _check_directory(raw, container)
         for entry in container.infolist():
             if not entry.filename.endswith(".tar.zst"):
                 continue
             if entry.compress_type != zipfile.ZIP_STORED:
                 raise zipfile.BadZipFile(f"{entry.filename} is compressed twice")
+            decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
             with (
                 container.open(entry) as packed,
-                _decompressed(packed, allowed) as stream,
-                tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20) as archive,
+                decompressor.stream_reader(packed, read_across_frames=True) as reader,
             ):
-                yield from archive
+                yield from _tar_members(reader, allowed)
 
 
-@contextmanager
-def _decompressed(packed: IO[bytes], allowed: int) -> Iterator[IO[bytes]]:
-    reader = zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(packed, read_across_frames=True)
-    with reader:
-        yield _Counted(reader, allowed + (64 << 20))  # type: ignore[misc]
+def _tar_members(stream: Any, allowed: int) -> Iterator[tarfile.TarInfo]:
+    # Headers come on top of the bytes of files, and there may be many small files.
+    counted: Any = _Counted(stream, allowed + allowed // 4)
+    with tarfile.open(fileobj=counted, mode="r|", bufsize=1 << 20) as archive:
+        yield from archive
+
+
+def _check_directory(raw: IO[bytes], container: zipfile.ZipFile) -> None:
+    """Refuse a zip that says other things in its directory than in its entries: a streaming reader sees the latter.
+
+    Format: APPNOTE 6.3, 4.3.7. Between two entries there may be a data descriptor, but no room for another entry.
+    """
+    position = 0
+    for entry in sorted(container.infolist(), key=lambda entry: entry.header_offset):
+        raw.seek(entry.header_offset)
+        header = raw.read(_ZIP_HEADER)
+        name = raw.read(int.from_bytes(header[26:28], "little"))
+        extra = raw.read(int.from_bytes(header[28:30], "little"))
+        if entry.header_offset - position >= _ZIP_HEADER or entry.header_offset < position:
+            raise zipfile.BadZipFile(f"something that its directory does not list stands before {entry.filename}")
+        if name != entry.orig_filename.encode() or not _same_kind(header, extra, entry):
+            raise zipfile.BadZipFile(f"the header of {entry.filename} differs from the directory")
+        position = raw.tell() + entry.compress_size
+    if container.start_dir - position >= _ZIP_HEADER:
+        raise zipfile.BadZipFile("something that its directory does not list stands at its end")
+
+
+def _same_kind(header: bytes, extra: bytes, entry: zipfile.ZipInfo) -> bool:
+    flags, method = (int.from_bytes(header[place : place + 2], "little") for place in (6, 8))
+    size = int.from_bytes(header[18:22], "little")
+    # A size of 64 bits stands in the extra field (4.5.3), one that was not yet known (flag 3) behind the bytes.
+    known = size == entry.compress_size or (size == 0xFFFFFFFF and struct.pack("<Q", entry.compress_size) in extra)
+    return method == entry.compress_type and (known or bool(flags & 8))
 
 
 class _Counted:

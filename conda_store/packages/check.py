@@ -12,15 +12,22 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from rattler import PackageRecord
 
 from conda_store.errors import PackageRefused
 from conda_store.packages.contents import Contents, label_of, read_paths, split_entry_point
 from conda_store.packages.locked import CondaPackage
 
+_ROOT = PurePosixPath()
 _WORD = re.compile(r"[A-Za-z0-9_.!+~-]+")
-_RESERVED = re.compile(r"conda-meta/(history|state|[^/]*\.json)")
+# What conda-store and conda-pack write into every environment, and the folders of these.
+_RESERVED = re.compile(
+    r"CACHEDIR\.TAG|bin|conda-meta(/(history|state|[^/]*\.json)(/.*)?)?"
+    r"|etc(/conda(/(de)?activate\.d(/conda-store-variables\.sh)?)?)?|(.*/)?__pycache__"
+)
 
 
 def check_package(directory: Path, expected: CondaPackage) -> None:
@@ -29,7 +36,7 @@ def check_package(directory: Path, expected: CondaPackage) -> None:
     seen: set[str] = set()
     for entry in read_paths(directory, expected.stem):
         path = os.fspath(entry.relative_path)
-        check_path(path, expected.stem)
+        check_target(path, expected.stem)
         if path in seen:
             raise PackageRefused(f"{expected.stem}: its list of files names {path!r} twice; the package is damaged.")
         seen.add(path)
@@ -41,7 +48,7 @@ def check_package(directory: Path, expected: CondaPackage) -> None:
 
 
 def check_path(path: str, label: str) -> None:
-    """Refuse a path that is not relative, normal and printable, or that conda-store writes itself."""
+    """Refuse a path that is not relative, normal and printable."""
     if path.startswith("/"):
         raise PackageRefused(f"{label}: the path {path!r} is absolute; a package may only name paths in the prefix.")
     if ".." in path.split("/"):
@@ -50,8 +57,13 @@ def check_path(path: str, label: str) -> None:
         raise PackageRefused(f"{label}: the path {path!r} is not in normal form.")
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         raise PackageRefused(f"{label}: the path {path!r} holds control characters.")
+
+
+def check_target(path: str, label: str) -> None:
+    """Refuse a path of a file or link that `check_path` refuses, or that conda-store needs for itself."""
+    check_path(path, label)
     if _RESERVED.fullmatch(path):
-        raise PackageRefused(f"{label}: the path {path!r} is kept for the environment's own records.")
+        raise PackageRefused(f"{label}: the path {path!r} is kept for the environment's own files.")
 
 
 def check_identity(index: Mapping[str, Any], expected: CondaPackage) -> None:
@@ -70,12 +82,13 @@ def check_summary(summary: Mapping[str, Any], rows: Iterable[Sequence[Any]], exp
     """Refuse places, entry points and symlinks that lead out of the prefix."""
     site_packages = summary["index"].get("python_site_packages_path")
     if site_packages is not None:
-        check_path(str(site_packages), expected.stem)
+        check_target(f"{site_packages}/history", expected.stem)
     for text in summary["entry_points"]:
         split_entry_point(text, expected.stem)
+    folders = {str(folder) for path in summary["paths"] for folder in PurePosixPath(path).parents}
     for row in rows:
         if row[4] is not None:
-            _check_link(row[0], row[4], expected.stem)
+            _check_link(row[0], row[4], folders, expected.stem)
 
 
 def check_set(packages: Sequence[Contents]) -> None:
@@ -94,6 +107,14 @@ def check_set(packages: Sequence[Contents]) -> None:
             f"{owner.stem} has {path!r} as a {kind}, but {other.stem} needs it as a directory. "
             "The two cannot be in one environment: leave one out or choose another version."
         )
+
+
+def check_record(directory: Path, label: str) -> None:
+    """Refuse an `info/index.json` that rattler cannot read as a package's record."""
+    try:
+        PackageRecord.from_index_json(directory / "info/index.json")
+    except Exception as error:
+        raise PackageRefused(f"{label}: info/index.json cannot be understood: {str(error)[:300]}") from error
 
 
 def _check_metadata_files(directory: Path, expected: CondaPackage) -> None:
@@ -125,9 +146,15 @@ def _lstat(place: Path, path: str, label: str) -> os.stat_result:
         raise PackageRefused(f"{label}: its list of files names {path!r}, which the archive does not hold.") from error
 
 
-def _check_link(path: str, target: str, label: str) -> None:
-    if target.startswith("/"):
-        raise PackageRefused(f"{label}: the symlink {path!r} points at {target!r}, outside of the prefix.")
-    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    if resolved == ".." or resolved.startswith("../"):
+def _check_link(path: str, target: str, folders: set[str], label: str) -> None:
+    """`..` may follow only what is a folder for certain: behind another symlink it would lead anywhere."""
+    place = PurePosixPath(path).parent
+    inside = not target.startswith("/")
+    for part in target.split("/"):
+        if part == "..":
+            inside = inside and place != _ROOT and str(place) in folders
+            place = place.parent
+        else:
+            place /= part
+    if not inside:
         raise PackageRefused(f"{label}: the symlink {path!r} points at {target!r}, outside of the prefix.")

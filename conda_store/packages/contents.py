@@ -168,20 +168,20 @@ def is_module(path: str) -> bool:
     return path.endswith(".py")
 
 
-def describe(directory: Path) -> tuple[dict[str, Any], list[list[Any]]]:
+def describe(directory: Path, label: str) -> tuple[dict[str, Any], list[list[Any]]]:
     """The summary and the files of an unpacked conda package, as JSON documents.
 
-    The summary is `{index, entry_points, paths, size, has_modules}`; a row of the files is `[path, mode, mtime,
-    size, link_target, placeholder, file_mode, sha256]`; paths are as the package has them. Raises
+    `label` is how messages call the package. The summary is `{index, entry_points, paths, size, has_modules}`; a row
+    of the files is `[path, mode, mtime, size, link_target, placeholder, file_mode, sha256]`; paths are as the package
+    has them. Raises
     `PackageRefused` for metadata that cannot be read and for a file that paths.json promises and the archive
     lacks. Formats: CEP 34 (paths.json), conda's `info/link.json`.
     """
-    index = read_json(directory, "info/index.json", required=True)
-    label = label_of(index)
+    index = read_json(directory, "info/index.json", label, required=True)
     rows = [_row(directory, label, entry) for entry in read_paths(directory, label)]
     summary = {
         "index": index,
-        "entry_points": _entry_points(read_json(directory, "info/link.json")),
+        "entry_points": _entry_points(read_json(directory, "info/link.json", label), label),
         "paths": [row[0] for row in rows],
         "size": sum(row[3] for row in rows),
         "has_modules": any(is_module(row[0]) for row in rows),
@@ -323,13 +323,15 @@ def _row(directory: Path, label: str, entry: Any) -> list[Any]:
     ]
 
 
-def _entry_points(link: Mapping[str, Any]) -> list[str]:
+def _entry_points(link: Mapping[str, Any], label: str) -> list[str]:
     noarch = link.get("noarch")
     entries = noarch.get("entry_points") if isinstance(noarch, dict) else None
+    if not isinstance(entries or [], list):
+        raise PackageRefused(f"{label}: the entry points in info/link.json are not a list; the package is damaged.")
     return [str(entry) for entry in entries or []]
 
 
-def read_json(directory: Path, name: str, required: bool = False) -> dict[str, Any]:
+def read_json(directory: Path, name: str, label: str, required: bool = False) -> dict[str, Any]:
     """A JSON object of a package's `info/`; `{}` when it is missing and not required."""
     path = directory / name
     try:
@@ -338,9 +340,9 @@ def read_json(directory: Path, name: str, required: bool = False) -> dict[str, A
     except FileNotFoundError:
         if not required:
             return {}
-        raise PackageRefused(f"{directory.name}: the package has no {name}; it is damaged.") from None
+        raise PackageRefused(f"{label}: the package has no {name}; it is damaged.") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise PackageRefused(f"{directory.name}: {name} cannot be read: {error}") from error
+        raise PackageRefused(f"{label}: {name} cannot be read: {error}") from error
     if not isinstance(value, dict):
-        raise PackageRefused(f"{directory.name}: {name} is not a JSON object; the package is damaged.")
+        raise PackageRefused(f"{label}: {name} is not a JSON object; the package is damaged.")
     return value

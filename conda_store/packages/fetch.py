@@ -28,7 +28,7 @@ from rattler.package_streaming import download_to_writer, extract
 
 from conda_store.errors import DigestMismatch, FetchFailed, PackageRefused, StorageFull
 from conda_store.packages.archives import UnpackLimits, scan_archive
-from conda_store.packages.check import check_identity, check_package, check_summary
+from conda_store.packages.check import check_identity, check_package, check_record, check_summary
 from conda_store.packages.contents import Contents, Python, describe, place
 from conda_store.packages.locked import CondaPackage
 from conda_store.storage.scratch import exclusive, scratch_directory
@@ -140,9 +140,10 @@ class PackageStore:
         try:
             extract(archive, directory)
         except Exception as error:
-            raise PackageRefused(f"{package}: the archive cannot be unpacked: {error}") from error
+            raise PackageRefused(f"{package}: the archive cannot be unpacked: {str(error)[:300]}") from error
         check_package(directory, package)
-        summary, rows = describe(directory)
+        summary, rows = describe(directory, package.stem)
+        check_record(directory, package.stem)
         check_identity(summary["index"], package)
         check_summary(summary, rows, package)
         (whole / "summary.json").write_text(json.dumps(summary, separators=(",", ":")))

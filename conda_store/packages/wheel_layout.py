@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from conda_store.errors import PackageRefused
-from conda_store.packages.check import check_path
+from conda_store.packages.check import check_target
 from conda_store.packages.contents import PLACEHOLDER, PlacedFile, Python, is_module
 from conda_store.packages.locked import LockedWheel
 from conda_store.packages.uv_process import run_uv, without_credentials
@@ -90,7 +90,7 @@ def _is_dropped(place: str, dist_info: str) -> bool:
 
 def _move(laid_out: Path, target: Path, places: Mapping[str, str], wheel: LockedWheel) -> None:
     for place, path in places.items():
-        check_path(place, str(wheel))
+        check_target(place, str(wheel))
         if not stat.S_ISREG((laid_out / path).lstat().st_mode):
             raise PackageRefused(f"{wheel}: {path!r} is not a plain file.")
         (target / place).parent.mkdir(parents=True, exist_ok=True)
