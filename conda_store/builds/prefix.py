@@ -10,14 +10,14 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from conda_store.errors import BadInput, StorageFull
 from conda_store.packages.contents import Contents, PlacedFile, Python
 from conda_store.packages.fetch import StoredPackage
-from conda_store.packages.installer import check_prefix_length, install
+from conda_store.packages.installer import check_prefix_length, finish_record, install
 from conda_store.packages.ownership import Ownership, find_file
 from conda_store.packages.relocation import relocate
 from conda_store.pieces.bytecode import plan_modules
@@ -25,7 +25,7 @@ from conda_store.pieces.environment import environment_files
 from conda_store.pieces.layer import CompiledSet
 from conda_store.pieces.record import prefix_record
 from conda_store.specification import Specification
-from conda_store.storage.scratch import scratch_directory, sweep
+from conda_store.storage.scratch import exchange, scratch_directory, sweep
 
 MARKER = "conda-meta/history"
 
@@ -47,11 +47,13 @@ def make_prefix(
     ownership: Ownership,
     python: Python | None,
     compiled: CompiledSet,
+    appearing: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> None:
     """Make the environment at the absolute path `prefix`; one that is there already is replaced in one step.
 
-    `compiled.relocated` is for this very prefix. Raises `BadInput` for a place that cannot be used and
-    `StorageFull` when it cannot be written; nothing half-made stays.
+    `compiled.relocated` is for this very prefix. It appears inside of the context `appearing`, which may refuse it by
+    raising. Raises `BadInput` for a place that cannot be used and `StorageFull` when it cannot be written; nothing
+    half-made stays.
     """
     check_place(prefix)
     beside = prefix.parent / f".{prefix.name}.conda-store"
@@ -63,11 +65,12 @@ def make_prefix(
             contested = contested_entry_points(ownership)
             install(stored, target, prefix, platform, scratch / "view", contested)
             _settle_entry_points(target, prefix, ownership, contested)
-            _write_records(target, stored, ownership)
+            _write_records(target, stored, ownership, scratch / "view")
             _link_wheels(target, prefix, [package for package in ownership.order if package.kind == "wheel"])
-            _link_bytecode(target, ownership, python, compiled)
+            _link_bytecode(target, ownership, python, compile_all())
             _write_environment(target, specification)
-            _exchange(target, prefix, scratch)
+            with appearing():
+                exchange(target, prefix)
     except OSError as error:
         raise StorageFull(f"The prefix {prefix} cannot be written: {error}") from error
     finally:
@@ -75,28 +78,20 @@ def make_prefix(
             beside.rmdir()
 
 
-def _exchange(target: Path, prefix: Path, scratch: Path) -> None:
-    with suppress(FileNotFoundError):
-        prefix.rename(scratch / "before")
-    try:
-        target.rename(prefix)
-    except OSError:
-        with suppress(OSError):
-            (scratch / "before").rename(prefix)
-        raise
-
-
-def _write_records(target: Path, stored: Sequence[StoredPackage], ownership: Ownership) -> None:
+def _write_records(target: Path, stored: Sequence[StoredPackage], ownership: Ownership, view: Path) -> None:
     """Records in conda-store's own form, except for packages that lost a path: rattler's say where their file is."""
     contents = {package.key: package for package in ownership.order}
     for item in stored:
         package = contents[item.package.sha256]
+        path = target / "conda-meta" / f"{package.stem}.json"
+        path.chmod(0o644)  # rattler's 0600 is of no use to a team
         if ownership.lost_by(package.key):
+            finish_record(path, item, view)
             continue
         record = prefix_record(
             package, url=item.package.url, channel=item.package.channel, directory=str(item.directory)
         )
-        (target / "conda-meta" / f"{package.stem}.json").write_text(json.dumps(record))
+        path.write_text(json.dumps(record))
 
 
 def _link_wheels(target: Path, prefix: Path, wheels: Iterable[Contents]) -> None:

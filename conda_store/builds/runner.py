@@ -6,7 +6,8 @@ models, conda-pack, the registry client) are imported when they are: importing t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,13 +24,15 @@ from conda_store.errors import BadInput
 from conda_store.packages.contents import Contents, Python
 from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.locked import CondaPackage, Lock, PlatformLock
-from conda_store.pieces.compression import compression_for
+from conda_store.pieces.compression import Compression, compression_for
 from conda_store.pieces.layer import PREFIX
 from conda_store.specification import Specification
 
 if TYPE_CHECKING:
     from conda_store.builds.archive import Archive
-    from conda_store.registry.images import Image
+    from conda_store.registry.base import BaseImages
+    from conda_store.registry.images import Image, ImageMaker
+    from conda_store.registry.manifests import Descriptor
 
 __all__ = ["Build", "BuildRequest", "BuildResult"]
 
@@ -50,8 +53,7 @@ class Build:
     def run(self) -> BuildResult:
         """Do it; returns when every artifact that was asked for is whole."""
         self.request.check_places()
-        locker = Locker(self.workshop, self.request, self.machine, self.stages, self._fetch)
-        specification, lock = locker.lock()
+        specification, lock = self.lock()
         self._check_targets(lock)
         if self.request.lock:
             self._write_lock(self.request.lock, lock, specification)
@@ -62,6 +64,10 @@ class Build:
         archive = self._make_archive(specification, environments)
         images, digest = self._make_images(specification, environments)
         return BuildResult(specification, lock, tuple(self.stages.results), images, digest, archive)
+
+    def lock(self) -> tuple[Specification, Lock]:
+        """Read what is asked for and solve it, or take it from a lockfile."""
+        return Locker(self.workshop, self.request, self.machine, self.stages, self._fetch).lock()
 
     def _check_targets(self, lock: Lock) -> None:
         have = ", ".join(lock.platforms)
@@ -84,9 +90,10 @@ class Build:
         wanted = set(lock.platforms) if self.request.oci else {self._archive_platform(lock)}
         if self.request.prefix:
             wanted.add(self.machine)
-        return {one.platform: self._environment(one) for one in lock if one.platform in wanted}
+        return {one.platform: self.environment(one) for one in lock if one.platform in wanted}
 
-    def _environment(self, lock: PlatformLock) -> Environment:
+    def environment(self, lock: PlatformLock) -> Environment:
+        """The packages of one platform, fetched and checked."""
         stored = self._fetch(lock)
         wheels = self._fetch_wheels(lock, stored) if lock.wheels else {}
         with self.stages.stage(f"check {lock.platform}") as notes:
@@ -142,10 +149,17 @@ class Build:
         return stored
 
     def _make_prefix(self, specification: Specification, environments: Mapping[str, Environment]) -> None:
-        prefix = self.request.prefix
-        if prefix is None:
-            return
-        environment = environments[self.machine]
+        if self.request.prefix:
+            self.install(specification, environments[self.machine], self.request.prefix)
+
+    def install(
+        self,
+        specification: Specification,
+        environment: Environment,
+        prefix: Path,
+        appearing: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """Make the prefix; it appears inside of the context `appearing`."""
         with self.stages.stage("compile") as notes:
             compiled = environment.compiled(str(prefix))
             notes += [
@@ -161,6 +175,7 @@ class Build:
                 environment.ownership,
                 environment.python,
                 compiled,
+                appearing,
             )
             notes.append(str(prefix))
 
@@ -171,12 +186,17 @@ class Build:
         path = self.request.archive
         if path is None:
             return None
+        environment = environments.get(self.machine) or next(iter(environments.values()))
+        return self.archive(specification, environment, compression_for(path), path)
+
+    def archive(
+        self, specification: Specification, environment: Environment, compression: Compression, path: Path | None = None
+    ) -> Archive:
+        """Arrange the archive, its members in the storage; write it to `path` when there is one."""
         from conda_store.builds.archive import ArchiveMaker
 
-        environment = environments.get(self.machine) or next(iter(environments.values()))
         with self.stages.stage("archive") as notes:
-            maker = ArchiveMaker(self.workshop.storage, compression_for(path))
-            archive = maker.make(
+            archive = ArchiveMaker(self.workshop.storage, compression).make(
                 specification,
                 environment.ownership,
                 environment.python,
@@ -184,7 +204,8 @@ class Build:
                 runnable=environment.runnable,
                 compile_shared=lambda: environment.bytecode,
             )
-            archive.write(self.workshop.storage, path)
+            if path:
+                archive.write(self.workshop.storage, path)
             notes += [f"{archive.made} members made", f"{len(archive.parts) - 1 - archive.made} reused"]
         return archive
 
@@ -193,40 +214,47 @@ class Build:
     ) -> tuple[tuple[Image, ...], str | None]:
         if self.request.oci is None:
             return (), None
-        from conda_store.registry.base import DEFAULT_BASE_IMAGE, BaseImages
-        from conda_store.registry.images import ImageMaker, ImageSettings
         from conda_store.registry.layout import write_layout
 
-        settings = ImageSettings(self.request.compression, self.request.layer_budget)
-        maker = ImageMaker(self.workshop.storage, settings)
-        bases = BaseImages(
-            self.workshop.storage,
-            sources=self.request.base_images or DEFAULT_BASE_IMAGE,
-            report=self.progress.warn,
-        )
-        images = []
-        for platform, environment in environments.items():
-            with self.stages.stage(f"base {platform}") as notes:
-                base = bases.resolve(platform)
-                notes.append(base.name)
-            with self.stages.stage(f"image {platform}") as notes:
-                image = maker.make(
-                    specification,
-                    platform,
-                    environment.ownership,
-                    environment.python,
-                    base,
-                    runnable=environment.runnable,
-                    compile_all=partial(environment.compiled, PREFIX),
-                )
-                images.append(image)
-                made = sum(layer.made for layer in image.layers)
-                notes += [f"{made} layers made", f"{len(image.layers) - made} reused"]
+        images, descriptor = self.images(specification, environments)
         with self.stages.stage("layout") as notes:
-            descriptor = maker.index(images)
             write_layout(self.request.oci, self.workshop.storage, [descriptor.named("latest")])
             notes.append(descriptor.digest)
-        return tuple(images), descriptor.digest
+        return images, descriptor.digest
+
+    def images(
+        self, specification: Specification, environments: Mapping[str, Environment]
+    ) -> tuple[tuple[Image, ...], Descriptor]:
+        """The image of every platform, in the storage, and the descriptor of the only one or of their index."""
+        from conda_store.registry.base import DEFAULT_BASE_IMAGE, BaseImages
+        from conda_store.registry.images import ImageMaker, ImageSettings
+
+        storage = self.workshop.storage
+        maker = ImageMaker(storage, ImageSettings(self.request.compression, self.request.layer_budget))
+        sources = self.request.base_images or DEFAULT_BASE_IMAGE
+        bases = BaseImages(storage, sources=sources, report=self.progress.warn)
+        images = tuple(self._image(specification, environment, maker, bases) for environment in environments.values())
+        return images, maker.index(images)
+
+    def _image(
+        self, specification: Specification, environment: Environment, maker: ImageMaker, bases: BaseImages
+    ) -> Image:
+        with self.stages.stage(f"base {environment.platform}") as notes:
+            base = bases.resolve(environment.platform)
+            notes.append(base.name)
+        with self.stages.stage(f"image {environment.platform}") as notes:
+            image = maker.make(
+                specification,
+                environment.platform,
+                environment.ownership,
+                environment.python,
+                base,
+                runnable=environment.runnable,
+                compile_all=partial(environment.compiled, PREFIX),
+            )
+            made = sum(layer.made for layer in image.layers)
+            notes += [f"{made} layers made", f"{len(image.layers) - made} reused"]
+        return image
 
 
 def write_whole(path: Path, data: bytes) -> None:
