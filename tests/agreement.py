@@ -9,16 +9,27 @@ import json
 import stat
 import subprocess
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from isal import igzip
 
+from conda_store.packages.locked import LockedWheel
 from tests.engine import image_manifest
+from tests.invented import (
+    SHORT,
+    InventedChannel,
+    build_with_wheels,
+    rattler_prefix,
+    specification,
+    workshop_for,
+)
 
 WRITE_BITS = 0o222
 IMAGE_PREFIX = Path("/opt/conda")
+ARCHIVE_TOOLS = ("activate", "activate.fish", "deactivate", "conda-unpack", "conda_unpack_progress.py")
+PYC = f"cpython-{SHORT.replace('.', '')}.pyc"
 
 
 class Leaf(NamedTuple):
@@ -142,12 +153,17 @@ def without(tree: Mapping[str, Leaf], drop: Callable[[str], bool]) -> dict[str, 
     return {name: leaf for name, leaf in tree.items() if not drop(name)}
 
 
-def records(root: Path) -> dict[str, tuple[str, str, str, list[str]]]:
+def records(root: Path, leave_out: Sequence[str] = ()) -> dict[str, tuple[str, str, str, list[str]]]:
     """What each record in `conda-meta` says: name, version, build and files by the record's file name."""
     found = {}
     for path in (root / "conda-meta").glob("*.json"):
         record = json.loads(path.read_bytes())
-        found[path.name] = (record["name"], record["version"], record["build"], sorted(record["files"]))
+        found[path.name] = (
+            record["name"],
+            record["version"],
+            record["build"],
+            sorted({*record["files"]} - {*leave_out}),
+        )
     return found
 
 
@@ -158,3 +174,73 @@ def writable_links(prefix: Path) -> list[str]:
         for path in prefix.rglob("*")
         if stat.S_ISREG((status := path.lstat()).st_mode) and status.st_nlink > 1 and status.st_mode & WRITE_BITS
     ]
+
+
+class Made(NamedTuple):
+    """One environment five ways: made by the engine and by rattler, for the prefix and for the image's place."""
+
+    prefix: Path
+    image: Path
+    reference: Path
+    image_reference: Path
+    archives: tuple[Path, Path]
+
+
+class Place:
+    """A channel and a store of its own for one test."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.channel = InventedChannel(directory / "channel")
+        self.workshop = workshop_for(directory / "store", self.channel)
+
+    def make(self, names: Sequence[str], wheels: Sequence[LockedWheel] = ()) -> Made:
+        """Build the environment of these packages every way."""
+        base = self.directory
+        prefix, archive = base / "prefix", base / "archive.tar.gz"
+        targets = {"prefix": prefix, "archive": archive, "oci": base / "oci", "base_images": "scratch"}
+        build_with_wheels(self.workshop, specification(*names), wheels, **targets)
+        for target, final in ((base / "reference", prefix), (base / "image-reference", IMAGE_PREFIX)):
+            rattler_prefix(self.channel.directory, names, target, final, base / "cache")
+        image = unpack_image(base / "oci", base / "image")
+        archives = unpack_with_python(archive, base / "by-python"), unpack_with_tar(archive, base / "by-tar")
+        return Made(prefix, image, base / "reference", base / "image-reference", archives)
+
+
+def agree(
+    made: Made,
+    wheel_files: dict[str, bytes] | None = None,
+    compiled: Callable[[str], bool] = is_bytecode,
+    holds_prefix: Sequence[str] = (),
+    contested: Sequence[str] = (),
+) -> None:
+    """Prefix and image are rattler's plus bytecode and wheels; the archive is the prefix.
+
+    `compiled` names bytecode that conda-store may add or replace; `holds_prefix` are files that hold the prefix;
+    `contested` are entry points that rattler would write into another package's file, in no fixed order.
+    """
+    aside = {*contested, *(wheel_files or {})}
+    for root, reference in ((made.prefix, made.reference), (made.image, made.image_reference)):
+        mine, theirs = (
+            without(leaves(tree), lambda name: name in aside or ".dist-info/" in name or compiled(name))
+            for tree in (root, reference)
+        )
+        assert differences(mine, theirs) == {}
+        assert {name: (root / name).read_bytes() for name in wheel_files or {}} == (wheel_files or {})
+    prefix, image = leaves(made.prefix), leaves(made.image)
+    apart = {*holds_prefix, *(bytecode_of(name) for name in holds_prefix)}
+    assert differences(without(image, apart.__contains__), without(prefix, apart.__contains__)) == {}
+    assert image.keys() == prefix.keys()
+    tools = {f"bin/{name}" for name in ARCHIVE_TOOLS}
+    for archive in made.archives:
+        unpacked = without(leaves(archive), lambda name: name in tools | apart)
+        assert differences(unpacked, without(prefix, apart.__contains__)) == {}
+    assert bytecode_faults(made.prefix) == bytecode_faults(made.image) == []
+    assert writable_links(made.prefix) == []
+    assert records(made.prefix, contested) == records(made.reference, contested)
+    assert records(made.image).keys() == records(made.reference).keys()
+
+
+def bytecode_of(module: str) -> str:
+    folder, _, name = module.rpartition("/")
+    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{PYC}"

@@ -2,76 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable, Sequence
+import shutil
+import stat
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from conda_store.demo.conda_package import PackageFile
+from conda_store.demo.conda_package import PLACEHOLDER, PackageFile
+from conda_store.errors import PackageRefused
 from conda_store.packages.locked import LockedWheel
 from tests.agreement import (
     IMAGE_PREFIX,
-    bytecode_faults,
+    Place,
+    agree,
     differences,
-    is_bytecode,
     leaves,
-    records,
     unpack_image,
-    unpack_with_python,
     unpack_with_tar,
-    without,
-    writable_links,
 )
+from tests.engine import Collected, run_build
 from tests.invented import (
     SHORT,
     SITE_PACKAGES,
-    InventedChannel,
     add_python,
-    build_with_wheels,
     compiled_module,
     make_wheel,
     placeholder_file,
-    rattler_prefix,
     specification,
     text_file,
-    workshop_for,
 )
-
-ARCHIVE_TOOLS = ("activate", "activate.fish", "deactivate", "conda-unpack", "conda_unpack_progress.py")
-PYC = f"cpython-{SHORT.replace('.', '')}.pyc"
-
-
-class Made(NamedTuple):
-    """One environment five ways: made by the engine and by rattler, for the prefix and for the image's place."""
-
-    prefix: Path
-    image: Path
-    reference: Path
-    image_reference: Path
-    archives: tuple[Path, Path]
-
-
-class Place:
-    """A channel and a store of its own for one test."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.channel = InventedChannel(directory / "channel")
-        self.workshop = workshop_for(directory / "store", self.channel)
-
-    def make(self, names: Sequence[str], wheels: Sequence[LockedWheel] = ()) -> Made:
-        """Build the environment of these packages every way."""
-        base = self.directory
-        prefix, archive = base / "prefix", base / "archive.tar.gz"
-        targets = {"prefix": prefix, "archive": archive, "oci": base / "oci", "base_images": "scratch"}
-        build_with_wheels(self.workshop, specification(*names), wheels, **targets)
-        for target, final in ((base / "reference", prefix), (base / "image-reference", IMAGE_PREFIX)):
-            rattler_prefix(self.channel.directory, names, target, final, base / "cache")
-        image = unpack_image(base / "oci", base / "image")
-        archives = unpack_with_python(archive, base / "by-python"), unpack_with_tar(archive, base / "by-tar")
-        return Made(prefix, image, base / "reference", base / "image-reference", archives)
 
 
 @pytest.fixture
@@ -79,48 +40,10 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-def agree(
-    made: Made,
-    wheel_files: dict[str, bytes] | None = None,
-    compiled: Callable[[str], bool] = is_bytecode,
-    holds_prefix: Sequence[str] = (),
-    contested: Sequence[str] = (),
-) -> None:
-    """Prefix and image are rattler's plus bytecode and wheels; the archive is the prefix.
-
-    `compiled` names bytecode that conda-store may add or replace; `holds_prefix` are files that hold the prefix;
-    `contested` are entry points that rattler would write into another package's file, in no fixed order.
-    """
-    aside = {*contested, *(wheel_files or {})}
-    for root, reference in ((made.prefix, made.reference), (made.image, made.image_reference)):
-        mine, theirs = (
-            without(leaves(tree), lambda name: name in aside or ".dist-info/" in name or compiled(name))
-            for tree in (root, reference)
-        )
-        assert differences(mine, theirs) == {}
-        assert {name: (root / name).read_bytes() for name in wheel_files or {}} == (wheel_files or {})
-    prefix, image = leaves(made.prefix), leaves(made.image)
-    apart = {*holds_prefix, *(bytecode_of(name) for name in holds_prefix)}
-    assert differences(without(image, apart.__contains__), without(prefix, apart.__contains__)) == {}
-    assert image.keys() == prefix.keys()
-    tools = {f"bin/{name}" for name in ARCHIVE_TOOLS}
-    for archive in made.archives:
-        unpacked = without(leaves(archive), lambda name: name in tools | apart)
-        assert differences(unpacked, without(prefix, apart.__contains__)) == {}
-    assert bytecode_faults(made.prefix) == bytecode_faults(made.image) == []
-    assert writable_links(made.prefix) == []
-    assert records(made.prefix).keys() == records(made.reference).keys() == records(made.image).keys()
-    assert {k: v[:3] for k, v in records(made.prefix).items()} == {k: v[:3] for k, v in records(made.reference).items()}
-
-
-def bytecode_of(module: str) -> str:
-    folder, _, name = module.rpartition("/")
-    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{PYC}"
-
-
 # Random environments
 
 MODULE_PATHS = [f"{SITE_PACKAGES}/{name}.py" for name in ("one", "two", "shared/__init__", "shared/three")]
+VERSION = {"package_metadata_version": 1}
 PLAIN_PATHS = ["share/data", "bin/tool", "etc/settings", "lib/libx.so", "share/doc/readme"]
 
 
@@ -200,3 +123,132 @@ def test_random_packages_that_share_paths_agree_everywhere(place: Place, seed: i
     graph = Graph(seed, place)
     made = place.make(["python", *graph.names], graph.wheels())
     agree(made, graph.wheel_files, holds_prefix=sorted(graph.holds_prefix), contested=sorted(graph.contested))
+
+
+# Single cases
+
+
+def test_placeholders_entry_points_links_and_old_packages(place: Place) -> None:
+    channel = place.channel
+    add_python(channel)
+    prefix = str(place.directory / "prefix")
+    long = f"#!PREFIX/bin/python{SHORT} -O\nprint('PREFIX')\n"
+    binary = b"\x7fELF\0PREFIX/lib:PREFIX/share\0\0tail PREFIX\0end"
+    channel.add(
+        "_holds",
+        [
+            placeholder_file("bin/holds", long, 0o755),
+            placeholder_file("lib/libholds.so", binary, 0o755),
+            placeholder_file("share/holds.txt", "PREFIX:PREFIX\n", 0o600),
+            text_file("share/odd mode", "x", mode=0o4777),
+            text_file("share/naïve ☃ name", "snow"),
+            text_file("share/empty", b"\n"),
+        ],
+    )
+    channel.add(
+        "links",
+        [
+            text_file("lib/libx.so.1.2", "library", mode=0o755),
+            PackageFile("lib/libx.so", link_target="libx.so.1"),
+            PackageFile("lib/libx.so.1", link_target="libx.so.1.2"),
+            text_file("share/folder/file", "inside"),
+            PackageFile("share/to-folder", link_target="folder"),
+            PackageFile("share/up", link_target="../lib/libx.so"),
+            PackageFile("share/hanging", link_target="nowhere"),
+            PackageFile("lib/hard", hardlink_to="lib/libx.so.1.2"),
+        ],
+    )
+    old = [text_file("share/old"), placeholder_file("bin/old", "#!PREFIX/bin/sh\n", 0o755)]
+    channel.add("old", [*old, PackageFile("share/old-link", link_target="old")], info={"paths.json": None})
+    channel.add("older", [text_file("share/older")], info={"paths.json": None}, format="tar.bz2")
+    link = {"noarch": {"type": "python", "entry_points": ["tool = pkg.sub:main", "other=pkg:a.b"]}}
+    sources = [text_file(f"site-packages/pkg/{name}.py", "a = main = 1\n") for name in ("__init__", "sub")]
+    script = placeholder_file("python-scripts/script", "#!PREFIX/bin/python\n", 0o755)
+    channel.add("pure", [*sources, script], noarch="python", depends=["python"], link={**link, **VERSION})
+    made = place.make(["python", "_holds", "links", "old", "older", "pure"])
+    holding = ["bin/holds", "lib/libholds.so", "share/holds.txt", "bin/old", "bin/script", "bin/tool", "bin/other"]
+    agree(made, holds_prefix=holding)
+    for root, where in ((made.prefix, prefix), (made.image, str(IMAGE_PREFIX))):
+        assert (root / "share/holds.txt").read_text() == f"{where}:{where}\n"
+        library = (root / "lib/libholds.so").read_bytes()
+        assert library.startswith(f"\x7fELF\0{where}/lib:{where}/share\0".encode())
+        assert library.endswith(b"\0end") and len(library) == len(binary.replace(b"PREFIX", PLACEHOLDER.encode()))
+        assert "from pkg.sub import main" in (root / "bin/tool").read_text()
+        assert "sys.exit(a.b())" in (root / "bin/other").read_text()
+        assert (root / "share/to-folder/file").read_text() == "inside"
+        assert (root / "lib/hard").read_bytes() == b"library"
+        assert stat.S_IMODE((root / "share/odd mode").stat().st_mode) & 0o7000 == 0
+    assert not any(path.stat().st_nlink > 1 for path in made.image.rglob("*") if path.is_file())
+
+
+def test_a_link_script_is_skipped_and_named(place: Place) -> None:
+    script = text_file("bin/.eager-post-link.sh", f"#!/bin/sh\ntouch '{place.directory}/ran'\n", mode=0o755)
+    stem = place.channel.add("eager", [script, text_file("share/eager")])
+    progress = Collected()
+    run_build(place.workshop, specification("eager"), progress, prefix=place.directory / "prefix")
+    assert [text for text in progress.warnings if stem in text and "bin/.eager-post-link.sh" in text]
+    assert not (place.directory / "ran").exists()
+    assert (place.directory / "prefix/share/eager").exists()
+
+
+@pytest.mark.parametrize("later", ["points", "file", "link"])
+def test_an_entry_point_and_a_file_at_one_path(place: Place, later: str) -> None:
+    """rattler would write the entry point into whatever stands there, and so into the package store."""
+    add_python(place.channel)
+    brings = {
+        "points": {"noarch": "python", "link": {"noarch": {"type": "python", "entry_points": ["tool = one:main"]}}},
+        "file": {"files": [text_file("bin/tool", "the file", mode=0o755)]},
+        "link": {"files": [text_file("share/big", "b" * 9999), PackageFile("bin/tool", link_target="../share/big")]},
+    }
+    brings["points"]["link"] |= VERSION
+    names = [name for name in brings if name != later]
+    for name in names:
+        place.channel.add(name, depends=["python"], **brings[name])
+    place.channel.add(later, depends=["python", *names], **brings[later])
+    before = place.directory / "prefix"
+    targets = {"archive": place.directory / "a.tar.gz", "oci": place.directory / "oci", "base_images": "scratch"}
+    run_build(place.workshop, specification("python", *brings), prefix=before, **targets)
+    image = unpack_image(place.directory / "oci", place.directory / "image")
+    archive = unpack_with_tar(place.directory / "a.tar.gz", place.directory / "by-tar")
+    for root in (before, image, archive):
+        tool = root / "bin/tool"
+        assert tool.is_symlink() == (later == "link")
+        assert (
+            tool.read_text() == "the file"
+            if later == "file"
+            else "from one import" in tool.read_text() or later == "link"
+        )
+        assert (root / "share/big").read_text() == "b" * 9999
+    assert {path.read_text() for path in (place.workshop.directory / "packages").glob("??/*/package/bin/tool")} >= {
+        "the file"
+    }
+
+
+def test_two_files_of_one_package_at_one_place_are_refused(place: Place) -> None:
+    add_python(place.channel)
+    files = [text_file("site-packages/one.py"), text_file(f"{SITE_PACKAGES}/one.py")]
+    stem = place.channel.add("twice", files, noarch="python", depends=["python"])
+    with pytest.raises(PackageRefused, match=f"{stem}.*{SITE_PACKAGES}/one.py"):
+        run_build(place.workshop, specification("twice"), prefix=place.directory / "prefix")
+
+
+def test_building_changes_nothing_in_the_store(place: Place) -> None:
+    """Everything in a prefix is linked from the store, so one careless write would change every environment."""
+    graph = Graph(1234, place)
+    place.make(["python", *graph.names])
+    packages = place.workshop.directory / "packages"
+    before = leaves(packages)
+    shutil.rmtree(place.directory / "prefix")
+    run_build(place.workshop, specification("python", *graph.names), prefix=place.directory / "prefix")
+    assert differences(leaves(packages), before) == {}
+    for package in packages.glob("??/*"):
+        rows = {row[0]: row for row in json.loads((package / "files.json").read_bytes())}
+        sizes = {name: (package / "package" / name).lstat().st_size for name in rows if rows[name][4] is None}
+        assert sizes == {name: row[3] for name, row in rows.items() if row[4] is None}
+
+
+def test_an_environment_without_python(place: Place) -> None:
+    place.channel.add("data", [text_file("share/data.csv", "1,2"), text_file("lib/python3.11/x.py", "x = 1")])
+    made = place.make(["data"])
+    assert leaves(made.prefix) == leaves(made.reference)
+    assert differences(leaves(made.image), leaves(made.image_reference)) == {}

@@ -63,7 +63,7 @@ def check_target(path: str, label: str) -> None:
     """Refuse a path of a file or link that `check_path` refuses, or that conda-store needs for itself."""
     check_path(path, label)
     if _RESERVED.fullmatch(path):
-        raise PackageRefused(f"{label}: the path {path!r} is kept for the environment's own files.")
+        raise PackageRefused(f"{label}: the path {path!r} is kept for the environment's own records.")
 
 
 def check_identity(index: Mapping[str, Any], expected: CondaPackage) -> None:
