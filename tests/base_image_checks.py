@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from invented_images import InventedLayout, layer_tar, sha256
 
 from conda_store.errors import CondaStoreError
 from conda_store.registry.base import BaseImage, BaseImages
 from conda_store.registry.manifests import LAYER_GZIP
 from conda_store.storage.base import blob_key
 from conda_store.storage.local import LocalStorage
+from tests.invented_images import InventedLayout, layer_tar, sha256
 
 LAYERS = [layer_tar(etc="base"), layer_tar(bin="tools")]
 

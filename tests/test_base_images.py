@@ -10,9 +10,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from base_image_checks import LAYERS, refused, resolve, two_platforms, unpacked
-from invented_images import InventedLayout, docker_save, image_config, layer_tar
-from registry_server import skopeo
 
 from conda_store.errors import BaseImageMissing, DigestMismatch
 from conda_store.registry.base import BaseImages
@@ -21,6 +18,9 @@ from conda_store.registry.manifests import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, OC
 from conda_store.registry.platforms import oci_platform, rank
 from conda_store.storage.base import blob_key
 from conda_store.storage.local import LocalStorage
+from tests.base_image_checks import LAYERS, refused, resolve, two_platforms, unpacked
+from tests.invented_images import InventedLayout, docker_save, image_config, layer_tar
+from tests.registry_server import skopeo
 
 
 @pytest.fixture

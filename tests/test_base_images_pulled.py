@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from base_image_checks import LAYERS, refused, resolve, two_platforms, unpacked
-from invented_images import InventedLayout, layer_tar
-from odd_registry import OddRegistry, odd_registry
-from registry_server import RegistryServer, running_registry, skopeo
 
 from conda_store.errors import BaseImageMissing, DigestMismatch, FetchFailed
 from conda_store.storage.base import blob_key
 from conda_store.storage.local import LocalStorage
+from tests.base_image_checks import LAYERS, refused, resolve, two_platforms, unpacked
+from tests.invented_images import InventedLayout, layer_tar
+from tests.odd_registry import OddRegistry, odd_registry
+from tests.registry_server import RegistryServer, running_registry, skopeo
 
 # ana, "correct horse"; bcrypt with the least rounds, as the registry wants it.
 HTPASSWD = "ana:$2b$04$rmVnIq0Vd3X8INoXknCdDeQY3HSDSbxn/iofKDbnp/5Mi8WRvjr5K\n"

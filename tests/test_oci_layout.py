@@ -11,14 +11,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from invented_images import InventedLayout, layer_tar
-from registry_server import skopeo
 
 from conda_store.errors import StorageFull
 from conda_store.registry.layout import TargetRefused, closure, write_layout
 from conda_store.registry.manifests import Descriptor, ManifestInvalid, canonical_json
 from conda_store.storage.base import NotStored, Storage, blob_key
 from conda_store.storage.local import LocalStorage
+from tests.invented_images import InventedLayout, layer_tar
+from tests.registry_server import skopeo
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -8,7 +8,6 @@ import time
 
 import pytest
 import yaml
-from broken_specifications import BROKEN, Broken
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from conda_store.packages.matchspecs import channel_and_name, matchspec_fault, n
 from conda_store.packages.submission import read_specification
 from conda_store.requirements import normal_requirement
 from conda_store.specification import Specification, SpecificationLimits, parse_specification
+from tests.broken_specifications import BROKEN, Broken
 
 POLICY = ChannelPolicy()
 GOOD = b"""\

@@ -67,7 +67,7 @@ def make_prefix(
             _settle_entry_points(target, prefix, ownership, contested)
             _write_records(target, stored, ownership, scratch / "view")
             _link_wheels(target, prefix, [package for package in ownership.order if package.kind == "wheel"])
-            _link_bytecode(target, ownership, python, compile_all())
+            _link_bytecode(target, ownership, python, compiled)
             _write_environment(target, specification)
             with appearing():
                 exchange(target, prefix)

@@ -129,7 +129,7 @@ class Contents:
         """All directories that `paths` need."""
         folders = {path.rpartition("/")[0] for path in self.paths}
         for folder in list(folders):
-            while folder := folder.rpartition("/")[0]:
+            while (folder := folder.rpartition("/")[0]) not in folders:
                 folders.add(folder)
         return frozenset(folders - {""})
 

@@ -82,7 +82,6 @@ def install(
         )
     except Exception as error:
         raise CondaStoreError(f"The packages could not be linked into {final}: {error}") from error
-    _finish_records(target, stored, scratch)
 
 
 def _show(item: StoredPackage, view: Path, without: frozenset[str]) -> None:
@@ -107,16 +106,7 @@ def _show(item: StoredPackage, view: Path, without: frozenset[str]) -> None:
     link.write_text(json.dumps(document))
 
 
-def _finish_records(target: Path, stored: Sequence[StoredPackage], scratch: Path) -> None:
-    """Let `conda-meta` name the package store instead of the scratch directory, readable for everyone.
-
-    rattler writes these records through a temporary file, with mode 0600: of no use to a team.
-    """
-    for item in stored:
-        path = target / "conda-meta" / f"{item.package.stem}.json"
-        text = path.read_text()
-        text = text.replace(f'"{scratch / item.package.stem}"', f'"{item.directory}"')
-        if '"indexed_timestamp"' in text:  # seldom, and the search for it takes longer than all else here
-            text = re.sub(r'\s*"indexed_timestamp": \d+,', "", text)
-        path.write_text(text)
-        path.chmod(0o644)
+def finish_record(path: Path, item: StoredPackage, view: Path) -> None:
+    """Let rattler's record at `path` name the package store instead of the `view` that rattler was shown."""
+    text = path.read_text().replace(f'"{view / item.package.stem}"', f'"{item.directory}"')
+    path.write_text(re.sub(r'\s*"indexed_timestamp": \d+,', "", text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -24,13 +23,12 @@ from conda_store.registry.manifests import (
     parse_object,
 )
 from conda_store.storage.base import Storage, blob_key
+from conda_store.storage.scratch import exchange
 
 LAYOUT_FILE = "oci-layout"
 INDEX_FILE = "index.json"
 LAYOUT_VERSION = {"imageLayoutVersion": "1.0.0"}
 
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
 # ENOENT: the blob was deleted meanwhile, which the store says better when it is opened.
 _CANNOT_LINK = {errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES}
 
@@ -163,19 +161,7 @@ def _publish(place: Path, target: Path) -> None:
         if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
             raise
         _check_target(target)
-        _exchange(place, target)
-
-
-def _exchange(place: Path, target: Path) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    names = (os.fsencode(place), os.fsencode(target))
-    if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
-        return
-    # Some file systems cannot exchange (NFS, old kernels): for an instant the target is missing there.
-    aside = place.with_name(f"{place.name}-old")
-    target.rename(aside)
-    place.rename(target)
-    shutil.rmtree(aside, ignore_errors=True)
+        exchange(place, target)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ scratch directory is held by a `flock`, which the kernel drops with its process,
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import shutil
@@ -16,6 +17,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 @contextmanager
@@ -75,6 +79,21 @@ def sweep(root: Path) -> int:
             remove_tree(directory)
             removed += 1
     return removed
+
+
+def exchange(made: Path, target: Path) -> None:
+    """Let `made` stand at `target`, and what was there at `made`, in one step where the file system can."""
+    if not target.exists():
+        made.rename(target)
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, os.fsencode(made), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE) == 0:
+        return
+    # Some file systems cannot exchange (NFS, old kernels): for an instant the target is missing there.
+    aside = made.with_name(f"{made.name}-old")
+    target.rename(aside)
+    made.rename(target)
+    aside.rename(made)
 
 
 def remove_tree(directory: Path) -> None:
