@@ -1,0 +1,118 @@
+"""The errors that a registry's client understands, and their JSON.
+
+Format: OCI distribution-spec 1.1, "Error Codes". The text of `message` is what docker, podman and skopeo show.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conda_store.errors import CondaStoreError
+
+
+class RegistryError(CondaStoreError):
+    """Base: `oci_code` is the error's name in the distribution-spec."""
+
+    oci_code = "UNKNOWN"
+
+
+class NameInvalid(RegistryError):
+    """A text that is no repository name, or no on-demand request."""
+
+    status = 400
+    code = "name_invalid"
+    oci_code = "NAME_INVALID"
+
+
+class NameUnknown(RegistryError):
+    """No repository of that name, or none that the caller may see."""
+
+    status = 404
+    code = "name_unknown"
+    oci_code = "NAME_UNKNOWN"
+
+
+class ManifestUnknown(RegistryError):
+    """No manifest under that tag or digest; for an image that could not be made, the reason."""
+
+    status = 404
+    code = "manifest_unknown"
+    oci_code = "MANIFEST_UNKNOWN"
+
+
+class BlobUnknown(RegistryError):
+    """No manifest of the repository reaches a blob of that digest."""
+
+    status = 404
+    code = "blob_unknown"
+    oci_code = "BLOB_UNKNOWN"
+
+
+class DigestInvalid(RegistryError):
+    """A text that is no digest."""
+
+    status = 400
+    code = "digest_invalid"
+    oci_code = "DIGEST_INVALID"
+
+
+class PageInvalid(RegistryError):
+    """A page size that is no number. The code is that of the reference implementation; the spec has none."""
+
+    status = 400
+    code = "page_invalid"
+    oci_code = "PAGINATION_NUMBER_INVALID"
+
+
+class RangeUnsatisfiable(RegistryError):
+    """A byte range beyond the end of the blob."""
+
+    status = 416
+    code = "range_unsatisfiable"
+    oci_code = "SIZE_INVALID"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The blob has {size} bytes, none of them in this range.")
+        self.size = size
+
+
+class Unauthorized(RegistryError):
+    """No credentials, or credentials that count for nothing: the client may try again with others."""
+
+    status = 401
+    code = "unauthorized"
+    oci_code = "UNAUTHORIZED"
+
+
+class Denied(RegistryError):
+    """Known to the registry, and refused."""
+
+    status = 403
+    code = "denied"
+    oci_code = "DENIED"
+
+
+class Unsupported(RegistryError):
+    """What this registry does not do: it makes its images itself, so nobody pushes or deletes."""
+
+    status = 405
+    code = "unsupported"
+    oci_code = "UNSUPPORTED"
+
+
+class TooManyRequests(RegistryError):
+    """A limit of the deployment; the same request may succeed later."""
+
+    status = 429
+    code = "too_many_requests"
+    oci_code = "TOOMANYREQUESTS"
+
+
+def envelope(error: CondaStoreError) -> dict[str, Any]:
+    """`{"errors": [{code, message, detail}]}`; `detail` lists an error's problems, or is None."""
+    code = error.oci_code if isinstance(error, RegistryError) else RegistryError.oci_code
+    problems = [
+        {"message": problem.message, "line": problem.line, "column": problem.column, "path": problem.path}
+        for problem in error.problems
+    ]
+    return {"errors": [{"code": code, "message": error.message, "detail": problems or None}]}
