@@ -1,0 +1,165 @@
+"""The registry over HTTP: OCI distribution-spec 1.1, pulling and discovery. What there is to serve is `registry/`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from http import HTTPStatus
+
+from tornado.iostream import StreamClosedError
+from tornado.routing import URLSpec
+from tornado.web import RequestHandler
+
+from conda_store.handlers.byte_range import requested_range
+from conda_store.handlers.registry_base import (
+    Door,
+    DynamicImages,
+    MayPull,
+    RegistryHandler,
+    RegistryParts,
+    allow_all,
+    at_once,
+)
+from conda_store.handlers.verbs import filtered, needs_permission, public
+from conda_store.registry.errors import NameUnknown, RangeUnsatisfiable
+from conda_store.registry.names import LATEST, is_dynamic
+from conda_store.registry.serve import Blob, Manifest, RegistryServer
+
+# 64 KB is slow, and above a megabyte many slow clients cost memory.
+CHUNK_BYTES = 512 * 1024
+
+
+def registry_routes(
+    serve: RegistryServer,
+    images: DynamicImages | None = None,
+    may_pull: MayPull = allow_all,
+    door: Door = at_once,
+) -> list[URLSpec]:
+    """The rules for `/v2/`, at the root of the host. Without `images` nothing is made on demand."""
+    parts = {"parts": RegistryParts(serve, images, may_pull, door)}
+    # An environment may be called "blobs" or "uploads": the longest name wins, and the first rule.
+    routes: list[tuple[str, type[RequestHandler]]] = [
+        (r"/v2/?", VersionHandler),
+        (r"/v2/_catalog", CatalogHandler),
+        (r"/v2/(.+)/manifests/([^/]+)", ManifestHandler),
+        (r"/v2/(.+)/tags/list", TagsHandler),
+        (r"/v2/(.+)/referrers/([^/]+)", ReferrersHandler),
+        (r"/v2/(.+)/blobs/uploads/?[^/]*", UploadHandler),
+        (r"/v2/(.+)/blobs/([^/]+)", BlobHandler),
+        (r"/v2/.*", UnknownHandler),
+    ]
+    return [URLSpec(pattern, handler, parts) for pattern, handler in routes]
+
+
+class VersionHandler(RegistryHandler):
+    """`/v2/`: whether this is a registry, and whether it wants credentials."""
+
+    @needs_permission("environment::read")
+    async def get(self) -> None:
+        self.write({})
+
+    head = get
+
+
+class ManifestHandler(RegistryHandler):
+    """`/v2/<name>/manifests/<tag or digest>`"""
+
+    @needs_permission("environment::read")
+    async def get(self, repository: str, reference: str) -> None:
+        # docker asks with HEAD first: that starts the work as well, and is held as long.
+        if self.parts.images and reference == LATEST and is_dynamic(repository):
+            await self.parts.images.ensure_dynamic(repository)
+        self.write_manifest(await self.door(self.serve.manifest, repository, reference))
+
+    head = get
+
+
+class BlobHandler(RegistryHandler):
+    """`/v2/<name>/blobs/<digest>`"""
+
+    @needs_permission("environment::read")
+    async def get(self, repository: str, digest: str) -> None:
+        blob: Blob = await self.door(self.serve.blob, repository, digest)
+        self.set_header("Accept-Ranges", "bytes")
+        self.set_header("Cache-Control", "private, max-age=31536000, immutable")
+        if self.is_known(blob.digest):
+            return
+        headers = self.request.headers
+        wanted = requested_range(headers.get("Range"), headers.get("If-Range"), f'"{blob.digest}"', blob.size)
+        await self._send(blob, self._announce(wanted, blob.size))
+
+    head = get
+
+    def _announce(self, wanted: range | None, size: int) -> range:
+        """Set status and headers of an answer with these bytes; returns them."""
+        if wanted is not None and not wanted:
+            raise RangeUnsatisfiable(size)
+        self.set_header("Content-Type", "application/octet-stream")
+        if wanted is not None:
+            self.set_status(HTTPStatus.PARTIAL_CONTENT)
+            self.set_header("Content-Range", f"bytes {wanted.start}-{wanted.stop - 1}/{size}")
+        chosen = range(size) if wanted is None else wanted
+        self.set_header("Content-Length", str(len(chosen)))
+        return chosen
+
+    async def _send(self, blob: Blob, part: range) -> None:
+        if self.request.method == "HEAD":
+            return
+        # A client that leaves is no error; it may come back for the rest.
+        with suppress(StreamClosedError), await self.door(self.serve.open, blob) as stream:
+            stream.seek(part.start)
+            left = len(part)
+            while left and (chunk := stream.read(min(CHUNK_BYTES, left))):
+                self.write(chunk)
+                await self.flush()
+                left -= len(chunk)
+
+
+class UploadHandler(RegistryHandler):
+    """`/v2/<name>/blobs/uploads/`: where a push begins."""
+
+    get = head = RegistryHandler.refuse
+
+
+class TagsHandler(RegistryHandler):
+    """`/v2/<name>/tags/list`"""
+
+    @needs_permission("environment::read")
+    async def get(self, repository: str) -> None:
+        self.write_page("tags", await self.door(self.serve.tags, repository), name=repository)
+
+    head = get
+
+
+class CatalogHandler(RegistryHandler):
+    """`/v2/_catalog`: the repositories that the caller may pull."""
+
+    @filtered("environment::read")
+    async def get(self) -> None:
+        names = await self.door(self.serve.repositories)
+        self.write_page("repositories", [name for name in names if await self.parts.may_pull(self, name)])
+
+    head = get
+
+
+class ReferrersHandler(RegistryHandler):
+    """`/v2/<name>/referrers/<digest>`"""
+
+    @needs_permission("environment::read")
+    async def get(self, repository: str, digest: str) -> None:
+        if self.get_query_argument("artifactType", ""):
+            self.set_header("OCI-Filters-Applied", "artifactType")
+        found: Manifest = await self.door(self.serve.referrers, repository, digest)
+        self.set_header("Content-Type", found.media_type)
+        self.write(found.data)
+
+    head = get
+
+
+class UnknownHandler(RegistryHandler):
+    """What is no path of the distribution-spec."""
+
+    @public
+    def get(self, *_: str) -> None:
+        raise NameUnknown(f"There is nothing at {self.request.path[:200]}.")
+
+    head = get

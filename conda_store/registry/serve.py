@@ -1,0 +1,202 @@
+"""What is served under a repository name: manifests, blobs, tags. HTTP is `handlers/registry.py`.
+
+A digest is served under a name only while the database has a row for the two: nothing else of the store can be had.
+What a digest names never changes, so manifests and the places of blobs are kept in bounded caches; a tag costs one
+light query. The tables are named here once more, since the registry stands below the database's models.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from sqlalchemy import DateTime, bindparam, column, select, table
+from sqlalchemy.orm import Session
+
+from conda_store.registry.dynamic import DynamicRequest
+from conda_store.registry.errors import BlobUnknown, ManifestUnknown, NameUnknown
+from conda_store.registry.manifests import INDEXES, MANIFESTS, OCI_INDEX, canonical_json
+from conda_store.registry.names import (
+    DYNAMIC,
+    checked_digest,
+    checked_name,
+    checked_tag,
+    is_digest,
+    is_dynamic,
+)
+from conda_store.storage.base import NotStored, Storage, blob_key
+
+# Manifests of a hundred layers are 20 KB, so these are some 20 MB at most.
+CACHED_MANIFESTS = 1024
+CACHED_PLACES = 16384
+# What was deleted in another process is served from here no longer than this.
+CACHE_SECONDS = 60
+
+_CONTENT = table("registry_content", column("repository"), column("digest"), column("media_type"), column("size"))
+_TAG = table("registry_tag", column("repository"), column("tag"), column("digest"), column("expires_on", DateTime))
+_FIND_CONTENT = select(_CONTENT.c.media_type, _CONTENT.c.size).where(
+    _CONTENT.c.repository == bindparam("repository"), _CONTENT.c.digest == bindparam("digest")
+)
+_FIND_TAG = select(_TAG.c.digest, _TAG.c.expires_on).where(
+    _TAG.c.repository == bindparam("repository"), _TAG.c.tag == bindparam("tag")
+)
+_ANY_CONTENT = select(_CONTENT.c.digest).where(_CONTENT.c.repository == bindparam("repository")).limit(1)
+_TAGS = select(_TAG.c.tag).where(_TAG.c.repository == bindparam("repository"))
+_REPOSITORIES = select(_TAG.c.repository).where(_TAG.c.repository.not_like(f"{DYNAMIC}/%")).distinct()
+
+
+class Readable(Protocol):
+    """The database, as far as the registry knows it."""
+
+    def read(self) -> AbstractContextManager[Session]:
+        """A read transaction."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest or index: its exact bytes, and what it is."""
+
+    digest: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A blob of `size` bytes; `path` is its file where the storage has local files."""
+
+    digest: str
+    size: int
+    path: Path | None = field(repr=False)
+
+
+class RegistryServer:
+    """Answers for the registry out of `database` and `storage`. Safe for several threads.
+
+    Repository names are those of the URL: a request for packages (`conda-store-dynamic/…`) finds what was made for
+    any request that means the same. Every method raises `NameInvalid` for a malformed name.
+    """
+
+    def __init__(self, database: Readable, storage: Storage) -> None:
+        self.database, self.storage = database, storage
+        self._manifest = lru_cache(CACHED_MANIFESTS)(self._read_manifest)
+        self._blob = lru_cache(CACHED_PLACES)(self._find_blob)
+        self._stored_name = lru_cache(CACHED_PLACES)(_stored_name)
+
+    def manifest(self, repository: str, reference: str) -> Manifest:
+        """The manifest that a tag or digest names. Raises `NameUnknown`, `ManifestUnknown` or `DigestInvalid`."""
+        stored = self._stored_name(repository)
+        if is_digest(reference):
+            digest = checked_digest(reference)
+        else:
+            digest = self._digest_of(stored, repository, checked_tag(reference))
+        return self._manifest(stored, repository, digest, _period())
+
+    def find_current(self, repository: str, tag: str) -> str | None:
+        """The digest behind a tag that may still be used again; None when there is none or its time is over."""
+        with self.database.read() as session:
+            row = session.execute(_FIND_TAG, {"repository": self._stored_name(repository), "tag": tag}).first()
+        if row is None or (row.expires_on is not None and row.expires_on <= datetime.now(UTC).replace(tzinfo=None)):
+            return None
+        return str(row.digest)
+
+    def blob(self, repository: str, digest: str) -> Blob:
+        """A blob that a manifest in `repository` reaches. Raises `NameUnknown`, `BlobUnknown` or `DigestInvalid`."""
+        return self._blob(self._stored_name(repository), repository, checked_digest(digest), _period())
+
+    def open(self, blob: Blob) -> BinaryIO:
+        """The bytes of a blob, as a seekable stream; raises `BlobUnknown` when it was removed meanwhile."""
+        try:
+            return blob.path.open("rb") if blob.path else self.storage.open(blob_key(blob.digest))
+        except (FileNotFoundError, NotStored) as error:
+            raise _blob_unknown(blob.digest) from error
+
+    def tags(self, repository: str) -> list[str]:
+        """All tags, in the order of their bytes (a database's own depends on its locale); raises `NameUnknown`."""
+        stored = self._stored_name(repository)
+        with self.database.read() as session:
+            tags = sorted(map(str, session.scalars(_TAGS, {"repository": stored})))
+        if not tags:
+            self._check_known(stored, repository)
+        return tags
+
+    def repositories(self) -> list[str]:
+        """All repositories with a tag, sorted; requests for packages are not among them."""
+        with self.database.read() as session:
+            return sorted(map(str, session.scalars(_REPOSITORIES)))
+
+    def referrers(self, repository: str, digest: str) -> Manifest:
+        """An OCI index of what refers to `digest`. Raises `NameUnknown` or `DigestInvalid`."""
+        self._check_known(self._stored_name(repository), repository)
+        data = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
+        return Manifest(checked_digest(digest), OCI_INDEX, data)
+
+    def forget(self) -> None:
+        """Empty the caches, after a deletion in this process."""
+        self._manifest.cache_clear()
+        self._blob.cache_clear()
+
+    def _digest_of(self, stored: str, repository: str, tag: str) -> str:
+        with self.database.read() as session:
+            row = session.execute(_FIND_TAG, {"repository": stored, "tag": tag}).first()
+        if row is None:
+            self._check_known(stored, repository)
+            raise ManifestUnknown(f"{repository} has no image with the tag {tag!r}.")
+        return str(row.digest)
+
+    def _read_manifest(self, stored: str, repository: str, digest: str, period: int) -> Manifest:
+        media_type, _ = self._content(stored, digest) or ("", 0)
+        if media_type in INDEXES | MANIFESTS:
+            try:
+                return Manifest(digest, media_type, self.storage.get(blob_key(digest)))
+            except NotStored as error:
+                raise ManifestUnknown(f"The manifest {digest} of {repository} was removed.") from error
+        self._check_known(stored, repository)
+        raise ManifestUnknown(f"{repository} has no manifest {digest}.")
+
+    def _find_blob(self, stored: str, repository: str, digest: str, period: int) -> Blob:
+        content = self._content(stored, digest)
+        if content is None:
+            self._check_known(stored, repository)
+            raise _blob_unknown(digest)
+        key = blob_key(digest)
+        if not self.storage.has_blob(digest, content[1]):
+            raise _blob_unknown(digest)
+        return Blob(digest, content[1], self.storage.path(key))
+
+    def _content(self, stored: str, digest: str) -> tuple[str, int] | None:
+        with self.database.read() as session:
+            row = session.execute(_FIND_CONTENT, {"repository": stored, "digest": digest}).first()
+        return None if row is None else (str(row.media_type), int(row.size))
+
+    def _check_known(self, stored: str, repository: str) -> None:
+        with self.database.read() as session:
+            if session.execute(_ANY_CONTENT, {"repository": stored}).first() is None:
+                raise unknown_name(repository)
+
+
+def unknown_name(repository: str) -> NameUnknown:
+    """What is said of a repository that does not exist, and of one that the caller may not see."""
+    where = "" if repository.count("/") else " Images here are called <namespace>/<environment>."
+    return NameUnknown(f"There is no repository {repository}.{where}")
+
+
+def _blob_unknown(digest: str) -> BlobUnknown:
+    return BlobUnknown(f"There is no blob {digest} in this repository.")
+
+
+def _stored_name(repository: str) -> str:
+    """The name under which the content of a repository is kept."""
+    if is_dynamic(checked_name(repository)):
+        return DynamicRequest.parse(repository).repository
+    return repository
+
+
+def _period() -> int:
+    """Part of every cache key: entries end with it."""
+    return int(time.monotonic() / CACHE_SECONDS)

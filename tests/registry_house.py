@@ -1,0 +1,77 @@
+"""The registry's real handlers on a port of their own, with images that the engine made and rows in a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from conda_store.db import Database
+from conda_store.db.orm import ManifestRow, TagRow
+from conda_store.handlers.registry import registry_routes
+from conda_store.registry.layout import closure
+from conda_store.registry.manifests import INDEXES, MANIFESTS, Descriptor
+from conda_store.registry.serve import RegistryServer
+from conda_store.storage.base import Storage
+
+
+@dataclass(frozen=True)
+class House:
+    """A running registry: `host` is `127.0.0.1:<port>`."""
+
+    host: str
+    serve: RegistryServer
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}/v2/"
+
+
+def admit(database: Database, storage: Storage, repository: str, image: Descriptor, tags: Sequence[str] = ()) -> None:
+    """Let everything that `image` reaches be served under `repository`."""
+    with database.write() as session:
+        for one in closure(storage, [image]):
+            media_type = one.media_type if one.media_type in INDEXES | MANIFESTS else ""
+            session.add(ManifestRow(repository=repository, digest=one.digest, media_type=media_type, size=one.size))
+        for tag in tags:
+            session.add(TagRow(repository=repository, tag=tag, digest=image.digest))
+
+
+@contextmanager
+def running(routes: Callable[[], Sequence[Any]]) -> Iterator[str]:
+    """Serve `routes` (made within the loop) from a thread of this process; gives `127.0.0.1:<port>`."""
+    sockets = bind_sockets(0, "127.0.0.1")
+    started, loops, stop = threading.Event(), [], asyncio.Event()
+
+    async def serve() -> None:
+        server = HTTPServer(Application(list(routes())))
+        server.add_sockets(sockets)
+        loops.append(asyncio.get_running_loop())
+        started.set()
+        await stop.wait()
+        server.stop()
+        await server.close_all_connections()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="registry")
+    thread.start()
+    assert started.wait(30)
+    try:
+        yield f"127.0.0.1:{sockets[0].getsockname()[1]}"
+    finally:
+        loops[0].call_soon_threadsafe(stop.set)
+        thread.join(30)
+
+
+@contextmanager
+def registry_of(database: Database, storage: Storage, **options: Any) -> Iterator[House]:
+    """The registry over `database` and `storage`; `options` are those of `registry_routes`."""
+    serve = RegistryServer(database, storage)
+    with running(lambda: registry_routes(serve, **options)) as host:
+        yield House(host, serve)

@@ -1,0 +1,425 @@
+"""The registry over HTTP as the distribution-spec 1.1 says it, with an image that the engine made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tornado.web import RequestHandler
+
+from conda_store.builds.workshop import Workshop
+from conda_store.db import Database
+from conda_store.db.orm import ManifestRow, TagRow
+from conda_store.registry.errors import Unauthorized
+from conda_store.registry.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, canonical_json
+from conda_store.storage.base import blob_key
+from tests.engine import run_build
+from tests.registry_house import House, admit, registry_of
+
+NAME = "default/science"
+PRIVATE = "ana--40lab.org/private"
+UNKNOWN = "sha256:" + "0" * 64
+
+
+@pytest.fixture(scope="module")
+def image(workshop: Workshop, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Descriptor:
+    """A real image of one small package."""
+    layout = tmp_path_factory.mktemp("layout") / "oci"
+    source = "name: science\ndependencies: [pytz]\n"
+    result = run_build(workshop, source, oci=layout, base_images=base_image)
+    return result.images[0].descriptor
+
+
+@pytest.fixture(scope="module")
+def index(workshop: Workshop, image: Descriptor) -> Descriptor:
+    """An index over that image."""
+    document = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [image.as_dict()]})
+    return Descriptor(OCI_INDEX, workshop.storage.put_blob(document), len(document))
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('database') / 'store.sqlite'}")
+    database.create_or_upgrade()
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def house(workshop: Workshop, database: Database, image: Descriptor, index: Descriptor) -> Iterator[House]:
+    storage = workshop.storage
+    admit(database, storage, NAME, image, ["latest", "1", "k-1", "B-1"])
+    admit(database, storage, "default/several", index, ["latest"])
+    secret = storage.put_blob(b"only for Ana")
+    with database.write() as session:
+        session.add(ManifestRow(repository=PRIVATE, digest=secret, media_type="", size=12))
+        session.add(TagRow(repository=PRIVATE, tag="latest", digest=secret))
+        session.add(TagRow(repository="conda-store-dynamic/x-1", tag="latest", digest=secret))
+    with registry_of(database, storage) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def client(house: House) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=house.url, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def manifest(workshop: Workshop, image: Descriptor) -> dict[str, Any]:
+    return dict(json.loads(workshop.storage.get(blob_key(image.digest))))
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    """Status and OCI code of an error, whose envelope is checked."""
+    (error,) = answer.json()["errors"]
+    assert set(error) == {"code", "message", "detail"} and error["message"]
+    assert answer.headers["content-type"].startswith("application/json")
+    assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
+    return answer.status_code, error["code"]
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2"])
+def test_it_says_that_it_is_a_registry(client: httpx.Client, path: str) -> None:
+    answer = client.get(f"http://{client.base_url.netloc.decode()}{path}")
+    assert answer.status_code == 200
+    assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("tag", ["latest", "1", "k-1", None])
+def test_a_manifest_by_tag_and_by_digest(
+    client: httpx.Client, workshop: Workshop, image: Descriptor, method: str, tag: str | None
+) -> None:
+    answer = client.request(method, f"{NAME}/manifests/{tag or image.digest}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == OCI_MANIFEST
+    assert answer.headers["docker-content-digest"] == image.digest
+    assert answer.headers["etag"] == f'"{image.digest}"'
+    assert int(answer.headers["content-length"]) == image.size
+    assert answer.content == (workshop.storage.get(blob_key(image.digest)) if method == "GET" else b"")
+
+
+def test_an_index_and_what_it_names(client: httpx.Client, index: Descriptor, image: Descriptor) -> None:
+    answer = client.get("default/several/manifests/latest")
+    assert answer.headers["content-type"] == OCI_INDEX
+    assert f"sha256:{hashlib.sha256(answer.content).hexdigest()}" == index.digest
+    (entry,) = answer.json()["manifests"]
+    assert client.get(f"default/several/manifests/{entry['digest']}").headers["content-type"] == OCI_MANIFEST
+    assert entry["digest"] == image.digest
+
+
+def test_every_blob_of_the_image_is_there(client: httpx.Client, manifest: dict[str, Any]) -> None:
+    for wanted in [manifest["config"], *manifest["layers"]]:
+        head = client.head(f"{NAME}/blobs/{wanted['digest']}")
+        answer = client.get(f"{NAME}/blobs/{wanted['digest'].replace(':', '%3A')}")
+        assert (head.status_code, answer.status_code) == (200, 200)
+        for headers in (head.headers, answer.headers):
+            assert int(headers["content-length"]) == wanted["size"]
+            assert headers["accept-ranges"] == "bytes"
+            assert headers["docker-content-digest"] == wanted["digest"]
+            assert headers["content-type"] == "application/octet-stream"
+        assert f"sha256:{hashlib.sha256(answer.content).hexdigest()}" == wanted["digest"]
+        assert head.content == b""
+
+
+@pytest.mark.parametrize("path", ["manifests/latest", "blobs/{config}"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_the_client_has_is_not_sent_again(
+    client: httpx.Client, manifest: dict[str, Any], path: str, method: str
+) -> None:
+    path = f"{NAME}/{path.format(config=manifest['config']['digest'])}"
+    etag = client.get(path).headers["etag"]
+    for known in (etag, f'"x", W/{etag}', "*"):
+        answer = client.request(method, path, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+    assert client.request(method, path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        ("bytes=0-0", slice(0, 1)),
+        ("bytes=10-19", slice(10, 20)),
+        ("bytes=100-", slice(100, None)),
+        ("bytes=-7", slice(-7, None)),
+        ("bytes=-99999999", slice(0, None)),
+        ("bytes=5-99999999", slice(5, None)),
+        ("Bytes = 3-5", slice(3, 6)),
+    ],
+)
+def test_a_range_of_a_blob(client: httpx.Client, manifest: dict[str, Any], header: str, part: slice) -> None:
+    path = f"{NAME}/blobs/{manifest['config']['digest']}"
+    whole = client.get(path).content
+    first, stop, _ = part.indices(len(whole))
+    for method in ("GET", "HEAD"):
+        answer = client.request(method, path, headers={"Range": header})
+        assert answer.status_code == 206
+        assert answer.headers["content-range"] == f"bytes {first}-{stop - 1}/{len(whole)}"
+        assert int(answer.headers["content-length"]) == stop - first
+        assert answer.content == (whole[part] if method == "GET" else b"")
+
+
+@pytest.mark.parametrize("header", ["bytes=5-2", "bytes=-", "bytes=a-b", "items=0-1", "bytes=0-1,4-5", "bytes=0-1-2"])
+def test_a_range_that_is_none_is_ignored(client: httpx.Client, manifest: dict[str, Any], header: str) -> None:
+    config = manifest["config"]
+    answer = client.get(f"{NAME}/blobs/{config['digest']}", headers={"Range": header})
+    assert (answer.status_code, len(answer.content)) == (200, config["size"])
+    assert "content-range" not in answer.headers
+
+
+@pytest.mark.parametrize("header", ["bytes={size}-", "bytes={size}-{size}", "bytes=-0"])
+def test_a_range_beyond_the_end(client: httpx.Client, manifest: dict[str, Any], header: str) -> None:
+    config = manifest["config"]
+    answer = client.get(f"{NAME}/blobs/{config['digest']}", headers={"Range": header.format(size=config["size"])})
+    assert code(answer) == (416, "SIZE_INVALID")
+    assert answer.headers["content-range"] == f"bytes */{config['size']}"
+
+
+def test_a_range_of_something_else_is_the_whole(client: httpx.Client, manifest: dict[str, Any]) -> None:
+    path = f"{NAME}/blobs/{manifest['config']['digest']}"
+    etag = f'"{manifest["config"]["digest"]}"'
+    for known, status in ((etag, 206), ('"other"', 200), (f"W/{etag}", 200), ("Sun, 22 Nov 2026 00:00:00 GMT", 200)):
+        assert client.get(path, headers={"Range": "bytes=0-1", "If-Range": known}).status_code == status
+
+
+def test_a_blob_larger_than_a_chunk_comes_in_parts(client: httpx.Client, manifest: dict[str, Any]) -> None:
+    layer = max(manifest["layers"], key=lambda layer: layer["size"])
+    assert layer["size"] > 3 * 512 * 1024
+    path, middle = f"{NAME}/blobs/{layer['digest']}", layer["size"] // 2
+    with client.stream("GET", path) as answer:
+        beginning = b""
+        for chunk in answer.iter_raw():
+            beginning += chunk
+            if len(beginning) > middle:
+                break
+    # The client left; it comes back for the rest, as docker does.
+    rest = client.get(path, headers={"Range": f"bytes={len(beginning)}-"}).content
+    assert f"sha256:{hashlib.sha256(beginning + rest).hexdigest()}" == layer["digest"]
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("default/nothing/manifests/latest", (404, "NAME_UNKNOWN")),
+        (f"default/nothing/manifests/{UNKNOWN}", (404, "NAME_UNKNOWN")),
+        (f"default/nothing/blobs/{UNKNOWN}", (404, "NAME_UNKNOWN")),
+        ("default/nothing/tags/list", (404, "NAME_UNKNOWN")),
+        (f"default/nothing/referrers/{UNKNOWN}", (404, "NAME_UNKNOWN")),
+        ("science/manifests/latest", (404, "NAME_UNKNOWN")),
+        ("default/nothing", (404, "NAME_UNKNOWN")),
+        (f"{NAME}/manifests/nothing", (404, "MANIFEST_UNKNOWN")),
+        (f"{NAME}/manifests/.INVALID_MANIFEST_NAME", (404, "MANIFEST_UNKNOWN")),
+        (f"{NAME}/manifests/{UNKNOWN}", (404, "MANIFEST_UNKNOWN")),
+        (f"{NAME}/manifests/{'a' * 129}", (404, "MANIFEST_UNKNOWN")),
+        (f"{NAME}/manifests/sha256:abc", (400, "DIGEST_INVALID")),
+        (f"{NAME}/manifests/sha512:{'a' * 128}", (400, "DIGEST_INVALID")),
+        (f"{NAME}/blobs/{UNKNOWN}", (404, "BLOB_UNKNOWN")),
+        (f"{NAME}/blobs/latest", (400, "DIGEST_INVALID")),
+        (f"{NAME}/referrers/latest", (400, "DIGEST_INVALID")),
+        ("Default/science/manifests/latest", (400, "NAME_INVALID")),
+        ("default/_science/manifests/latest", (400, "NAME_INVALID")),
+        ("default/a--/tags/list", (400, "NAME_INVALID")),
+        (f"{'a' * 256}/tags/list", (400, "NAME_INVALID")),
+        (f"default%2F..%2Fscience/blobs/{UNKNOWN}", (400, "NAME_INVALID")),
+        (f"{NAME}/tags/list?n=-1", (400, "PAGINATION_NUMBER_INVALID")),
+        (f"{NAME}/tags/list?n=many", (400, "PAGINATION_NUMBER_INVALID")),
+        ("conda-store-dynamic/python.lt/manifests/latest", (400, "NAME_INVALID")),
+        ("conda-store-dynamic/python/manifests/latest", (404, "NAME_UNKNOWN")),
+        ("conda-store-dynamic/x-1/tags/list", (404, "NAME_UNKNOWN")),
+    ],
+)
+def test_every_mistake_has_its_code(client: httpx.Client, path: str, wanted: tuple[int, str]) -> None:
+    assert code(client.get(path)) == wanted
+    head = client.head(path)
+    assert (head.status_code, head.content) == (wanted[0], b"")
+
+
+def test_names_that_look_like_paths_are_names(database: Database, workshop: Workshop, image: Descriptor) -> None:
+    names = ["manifests/manifests", "blobs/uploads", "tags/list", "x/blobs", "x/referrers", "v2/v2", "x/tags"]
+    for name in names:
+        admit(database, workshop.storage, name, image, ["list", "latest"])
+    with registry_of(database, workshop.storage) as house:
+        for name in names:
+            assert httpx.get(f"{house.url}{name}/manifests/list").status_code == 200
+            assert httpx.get(f"{house.url}{name}/blobs/{image.digest}").status_code == 200
+            assert httpx.get(f"{house.url}{name}/tags/list").json() == {"name": name, "tags": ["latest", "list"]}
+            assert httpx.get(f"{house.url}{name}/referrers/{image.digest}").status_code == 200
+
+
+def test_a_blob_of_another_repository_is_unknown(client: httpx.Client, workshop: Workshop) -> None:
+    secret = workshop.storage.put_blob(b"only for Ana")
+    assert client.get(f"{PRIVATE}/blobs/{secret}").content == b"only for Ana"
+    assert code(client.get(f"{NAME}/blobs/{secret}")) == (404, "BLOB_UNKNOWN")
+    assert code(client.get(f"{NAME}/manifests/{secret}")) == (404, "MANIFEST_UNKNOWN")
+    stored_without_a_row = workshop.storage.put_blob(b"reached by no manifest")
+    assert code(client.get(f"{PRIVATE}/blobs/{stored_without_a_row}")) == (404, "BLOB_UNKNOWN")
+
+
+def test_what_is_no_manifest_is_not_served_as_one(client: httpx.Client, manifest: dict[str, Any]) -> None:
+    answer = client.get(f"{NAME}/manifests/{manifest['config']['digest']}")
+    assert code(answer) == (404, "MANIFEST_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("query", "tags", "following"),
+    [
+        ("", ["1", "B-1", "k-1", "latest"], None),
+        ("?n=4", ["1", "B-1", "k-1", "latest"], None),
+        ("?n=2", ["1", "B-1"], "n=2&last=B-1"),
+        ("?n=2&last=B-1", ["k-1", "latest"], None),
+        ("?n=0", [], None),
+        ("?last=a", ["k-1", "latest"], None),
+        ("?last=zzz&n=1", [], None),
+    ],
+)
+def test_tags_come_in_pages(client: httpx.Client, query: str, tags: list[str], following: str | None) -> None:
+    answer = client.get(f"{NAME}/tags/list{query}")
+    assert answer.json() == {"name": NAME, "tags": tags}
+    assert answer.headers.get("link") == (following and f'</v2/{NAME}/tags/list?{following}>; rel="next"')
+
+
+def test_the_catalogue_comes_in_pages_and_has_no_requests(client: httpx.Client) -> None:
+    found, path = [], "_catalog?n=1"
+    while path:
+        answer = client.get(path)
+        found += answer.json()["repositories"]
+        assert len(answer.json()["repositories"]) <= 1
+        path = answer.links.get("next", {}).get("url", "").removeprefix("/v2/")
+    assert found == client.get("_catalog").json()["repositories"]
+    assert {PRIVATE, NAME, "default/several"} <= set(found)
+    assert not [name for name in found if name.startswith("conda-store-dynamic")]
+
+
+@pytest.mark.parametrize("query", ["", "?artifactType=application/spdx%2Bjson"])
+def test_referrers_are_an_empty_index(client: httpx.Client, image: Descriptor, query: str) -> None:
+    for digest in (image.digest, UNKNOWN):
+        answer = client.get(f"{NAME}/referrers/{digest}{query}")
+        assert answer.json() == {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+        assert answer.headers["content-type"] == OCI_INDEX
+        assert answer.headers.get("oci-filters-applied") == ("artifactType" if query else None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", f"{NAME}/manifests/latest"),
+        ("DELETE", f"{NAME}/manifests/latest"),
+        ("DELETE", f"{NAME}/manifests/{UNKNOWN}"),
+        ("DELETE", f"{NAME}/blobs/{UNKNOWN}"),
+        ("POST", f"{NAME}/blobs/uploads/"),
+        ("POST", f"{NAME}/blobs/uploads/?digest={UNKNOWN}"),
+        ("PATCH", f"{NAME}/blobs/uploads/1"),
+        ("PUT", f"{NAME}/blobs/uploads/1"),
+        ("GET", f"{NAME}/blobs/uploads/1"),
+        ("POST", "new/environment/blobs/uploads/"),
+        ("POST", ""),
+        ("OPTIONS", f"{NAME}/manifests/latest"),
+        ("BREW", f"{NAME}/manifests/latest"),
+        ("TRACE", "_catalog"),
+    ],
+)
+def test_nothing_is_pushed_or_deleted(client: httpx.Client, method: str, path: str) -> None:
+    answer = client.request(method, path, content=b"{}" if method == "PUT" else None)
+    assert code(answer) == (405, "UNSUPPORTED")
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+def test_a_new_tag_and_a_moved_one_are_seen_at_once(
+    client: httpx.Client, database: Database, workshop: Workshop, image: Descriptor, index: Descriptor
+) -> None:
+    admit(database, workshop.storage, "default/moving", index, ["latest"])
+    assert client.head("default/moving/manifests/latest").headers["docker-content-digest"] == index.digest
+    with database.write() as session:
+        session.query(TagRow).filter_by(repository="default/moving").update({"digest": image.digest})
+    assert client.head("default/moving/manifests/latest").headers["docker-content-digest"] == image.digest
+
+
+def test_what_the_storage_lost_is_unknown(client: httpx.Client, database: Database, workshop: Workshop) -> None:
+    digest = workshop.storage.put_blob(b"soon gone")
+    with database.write() as session:
+        for digest_, size in ((digest, 9), (UNKNOWN, 5)):
+            session.add(ManifestRow(repository="default/lossy", digest=digest_, media_type="", size=size))
+        session.add(ManifestRow(repository="default/lossy", digest=UNKNOWN[:-1] + "1", media_type=OCI_INDEX, size=5))
+    assert client.get(f"default/lossy/blobs/{digest}").content == b"soon gone"
+    workshop.storage.delete(blob_key(digest))
+    for lost in (digest, UNKNOWN):
+        assert code(client.get(f"default/lossy/blobs/{lost}")) == (404, "BLOB_UNKNOWN")
+    assert code(client.get(f"default/lossy/manifests/{UNKNOWN[:-1]}1")) == (404, "MANIFEST_UNKNOWN")
+
+
+async def _only_science(handler: RequestHandler, repository: str | None) -> bool:
+    """Ana may pull what is in default/, and her password is "right"."""
+    given = handler.request.headers.get("Authorization")
+    if given not in (None, "Bearer right"):
+        raise Unauthorized("This token has expired.")
+    return given is not None and (repository is None or repository.startswith("default/"))
+
+
+@pytest.fixture(scope="module")
+def guarded(workshop: Workshop, house: House, database: Database) -> Iterator[httpx.Client]:
+    with (
+        registry_of(database, workshop.storage, may_pull=_only_science) as guarded,
+        httpx.Client(base_url=guarded.url, trust_env=False) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "scope"),
+    [
+        ("", None),
+        ("_catalog", None),
+        (f"{NAME}/manifests/latest", NAME),
+        (f"{NAME}/blobs/{UNKNOWN}", NAME),
+        ("no/thing/tags/list", "no/thing"),
+        (f"no/thing/referrers/{UNKNOWN}", "no/thing"),
+    ],
+)
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_without_credentials_it_says_where_to_get_some(
+    guarded: httpx.Client, path: str, scope: str | None, token: str | None
+) -> None:
+    answer = guarded.get(path, headers={"Authorization": f"Bearer {token}"} if token else {})
+    assert code(answer) == (401, "UNAUTHORIZED")
+    realm = f'Bearer realm="http://{guarded.base_url.netloc.decode()}/v2/token",service="conda-store"'
+    assert answer.headers["www-authenticate"] == realm + (f',scope="repository:{scope}:pull"' if scope else "")
+
+
+def test_what_one_may_not_see_answers_as_what_does_not_exist(guarded: httpx.Client, workshop: Workshop) -> None:
+    headers = {"Authorization": "Bearer right"}
+    assert guarded.get(f"{NAME}/manifests/latest", headers=headers).status_code == 200
+    secret = workshop.storage.put_blob(b"only for Ana")
+    for path in ("manifests/latest", f"blobs/{secret}", "tags/list", f"referrers/{secret}", "manifests/nothing"):
+        hidden = guarded.get(f"{PRIVATE}/{path}", headers=headers)
+        missing = guarded.get(f"ana--40lab.org/nothin/{path}", headers=headers)
+        assert code(hidden) == code(missing) == (404, "NAME_UNKNOWN")
+        assert hidden.text.replace(PRIVATE, "") == missing.text.replace("ana--40lab.org/nothin", "")
+        assert set(hidden.headers) == set(missing.headers)
+    assert PRIVATE not in guarded.get("_catalog", headers=headers).json()["repositories"]
+    assert NAME in guarded.get("_catalog", headers=headers).json()["repositories"]
+
+
+def test_a_failure_of_our_own_has_no_traceback(workshop: Workshop, tmp_path: Path) -> None:
+    empty = Database(f"sqlite:///{tmp_path / 'empty.sqlite'}")
+    try:
+        with registry_of(empty, workshop.storage) as house:
+            answer = httpx.get(f"{house.url}{NAME}/manifests/latest")
+            assert answer.status_code >= 500 and "Traceback" not in answer.text
+            assert answer.json()["errors"][0]["code"] == "UNKNOWN"
+    finally:
+        empty.close()
+
+
+def test_a_request_that_is_no_http_ends(house: House) -> None:
+    host, port = house.host.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"GET /v2/%ff/manifests/latest HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 4")
