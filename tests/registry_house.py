@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from conda_store.db import Database
 from conda_store.db.orm import ManifestRow, TagRow
+from conda_store.handlers.http_server import PlainServer
 from conda_store.handlers.registry import registry_routes
 from conda_store.registry.layout import closure
 from conda_store.registry.manifests import INDEXES, MANIFESTS, Descriptor
@@ -51,7 +51,7 @@ def running(routes: Callable[[], Sequence[Any]]) -> Iterator[str]:
     started, loops, stop = threading.Event(), [], asyncio.Event()
 
     async def serve() -> None:
-        server = HTTPServer(Application(list(routes())))
+        server = PlainServer(Application(list(routes())))
         server.add_sockets(sockets)
         loops.append(asyncio.get_running_loop())
         started.set()
