@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from conda_store.errors import BadInput
-
 _SHORT_DIGITS = 8
 
 
@@ -44,6 +42,7 @@ class Places:
 
 
 def _component(name: str) -> str:
-    if name in {"", ".", ".."} or "/" in name or "\0" in name:
-        raise BadInput(f"{name!r} cannot be the name of a directory: choose another name.")
-    return name
+    # A namespace may be called almost anything; only these two names mean other directories.
+    if name.startswith("%"):
+        return f"%25{name[1:]}"
+    return name.replace(".", "%2e") if name in {".", ".."} else name

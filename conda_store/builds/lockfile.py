@@ -25,7 +25,7 @@ from conda_store.specification import Specification
 if TYPE_CHECKING:
     from conda_lock.lockfile.v1.models import LockedDependency, Lockfile
 
-__all__ = ["is_lockfile", "lockfile_text", "parse_lockfile"]
+__all__ = ["is_lockfile", "lockfile_json", "lockfile_text", "parse_lockfile"]
 
 _HEADER = """\
 # A lockfile in conda-lock's format, made by conda-store: exactly these packages, each with its hash.
@@ -45,6 +45,11 @@ def lockfile_text(lock: Lock, specification: Specification) -> str:
     document = _model(lock, specification).dict_for_output()
     body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1_000_000)
     return _HEADER + str(body)
+
+
+def lockfile_json(lock: Lock, specification: Specification) -> str:
+    """The same as JSON, which is YAML too: what clients read that have no YAML parser."""
+    return json.dumps(_model(lock, specification).dict_for_output(), indent=1) + "\n"
 
 
 def is_lockfile(source: bytes | str) -> bool:

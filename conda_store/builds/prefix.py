@@ -39,6 +39,11 @@ def check_place(prefix: Path) -> None:
         raise BadInput(f"The prefix {prefix} exists and is not an environment: choose another path, or empty it.")
 
 
+def scratch_of(prefix: Path) -> Path:
+    """The directory beside a prefix in which it is made."""
+    return prefix.parent / f".{prefix.name}.conda-store"
+
+
 def make_prefix(
     prefix: Path,
     specification: Specification,
@@ -56,7 +61,7 @@ def make_prefix(
     half-made stays.
     """
     check_place(prefix)
-    beside = prefix.parent / f".{prefix.name}.conda-store"
+    beside = scratch_of(prefix)
     try:
         sweep(beside)
         with scratch_directory(beside) as scratch:

@@ -157,7 +157,9 @@ def complete(session: Session, lease: Lease, *, size: int = 0) -> BuildRow:
 
     Raises `StaleLease` and `CancelRequested`, as `fail` does.
     """
-    build = _building(session, lease)
+    build = held(session, lease)
+    if build.status != Status.BUILDING:
+        raise StaleLease(f"Build {build.id} is {build.status} already.")
     build.size = size
     if _newest_completed(session, build.environment_id) < build.id:
         build.environment.current_build_id = build.id
@@ -166,9 +168,12 @@ def complete(session: Session, lease: Lease, *, size: int = 0) -> BuildRow:
 
 
 def fail(session: Session, lease: Lease, reason: str) -> BuildRow:
-    """BUILDING → FAILED; `reason` is for people."""
-    build = _building(session, lease)
-    _end(session, build, Status.FAILED, reason)
+    """BUILDING → FAILED; `reason` is for people. Of a COMPLETED build only artifacts that are not there fail."""
+    build = held(session, lease)
+    give_up_artifacts(session, build, reason)
+    if build.status == Status.BUILDING:
+        _end(session, build, Status.FAILED, reason)
+    free(build)
     return build
 
 
@@ -258,13 +263,6 @@ def _gone(session: Session, lease: Lease, reason: str | None) -> BuildRow | None
         build.attempt -= reason is None
         free(build)
         _move(session, build, Status.QUEUED)
-    return build
-
-
-def _building(session: Session, lease: Lease) -> BuildRow:
-    build = held(session, lease)
-    if build.status != Status.BUILDING:
-        raise StaleLease(f"Build {build.id} is {build.status} already.")
     return build
 
 

@@ -1,0 +1,165 @@
+"""What follows from a completed build: lockfile, YAML, archive, image and log, each made and READY for itself.
+
+Small files and lists lie in the storage at `artifacts/<build id>/…`; the bytes of archives and images are pieces.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from conda_store.builds.artifact_states import ArtifactState, ArtifactType, find_waiting, move_artifact
+from conda_store.builds.environment import Environment
+from conda_store.builds.events import log_lines, log_text
+from conda_store.builds.keys import artifact_key
+from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
+from conda_store.builds.logs import BuildLog
+from conda_store.builds.publishing import PublishedImage, publish_image, reachable
+from conda_store.builds.runner import Build
+from conda_store.builds.states import release, set_artifact
+from conda_store.builds.subject import Subject
+from conda_store.db import Database
+from conda_store.db.orm import BuildRow
+from conda_store.errors import BadInput, CondaStoreError
+from conda_store.packages.locked import Lock
+from conda_store.specification import Specification
+from conda_store.storage.base import Storage
+
+LOCKFILE_NAME, YAML_NAME, LOGS_NAME, ARCHIVE_NAME = "conda-lock.yml", "environment.yaml", "logs.txt", "archive.json"
+
+_logger = logging.getLogger(__name__)
+
+# Puts an artifact into the state READY, inside the transaction that holds the build.
+_Publish = Callable[[Session], None]
+
+
+class ArtifactMaker:
+    """Makes the WAITING artifacts of one build; `environments` are those that the build has made already."""
+
+    def __init__(
+        self,
+        database: Database,
+        lease: Lease,
+        log: BuildLog,
+        build: Build,
+        subject: Subject,
+        specification: Specification,
+        lock: Lock,
+        environments: dict[str, Environment],
+    ) -> None:
+        self.database, self.lease, self.log, self.build, self.subject = database, lease, log, build, subject
+        self.specification, self.lock, self.environments = specification, lock, environments
+        self.storage: Storage = build.workshop.storage
+
+    def make_all(self) -> None:
+        """Make one after another, and give the lease back. Raises `StaleLease` and `CancelRequested`."""
+        while (wanted := self._next()) is not None:
+            try:
+                publish = self._make(wanted)
+                with self.database.write() as session:
+                    held(session, self.lease)
+                    publish(session)
+            except (StaleLease, CancelRequested):
+                raise
+            except Exception as error:
+                self._fail(wanted, reason_of(error))
+
+    def _next(self) -> ArtifactType | None:
+        self.log.flush()
+        with self.database.write() as session:
+            build = held(session, self.lease)
+            row = find_waiting(session, build.id)
+            if row is None:
+                release(session, self.lease)
+                return None
+            wanted = ArtifactType(row.artifact_type)
+            set_artifact(session, self.lease, wanted, ArtifactState.MAKING, reason=row.reason)
+            return wanted
+
+    def _make(self, wanted: ArtifactType) -> _Publish:
+        makers: dict[ArtifactType, Callable[[], _Publish]] = {
+            ArtifactType.LOCKFILE: self._lockfile,
+            ArtifactType.YAML: lambda: self._file(ArtifactType.YAML, YAML_NAME, self.specification.to_yaml().encode()),
+            ArtifactType.LOGS: lambda: lambda session: keep_log(session, self.storage, held(session, self.lease)),
+            ArtifactType.CONDA_PACK: self._archive,
+            ArtifactType.DOCKER_MANIFEST: self._image,
+        }
+        if wanted not in makers:
+            raise BadInput(f"{wanted} cannot be made by this version of conda-store.")
+        return makers[wanted]()
+
+    def _lockfile(self) -> _Publish:
+        if self.subject.is_lockfile:
+            return self._file(ArtifactType.LOCKFILE, LOCKFILE_NAME, self.subject.source)
+        from conda_store.builds.lockfile import lockfile_json
+
+        text = lockfile_json(self.lock, self.specification)
+        return self._file(ArtifactType.LOCKFILE, LOCKFILE_NAME, text.encode())
+
+    def _archive(self) -> _Publish:
+        machine = self.build.machine
+        platform = machine if machine in self.lock.platforms else next(iter(self.lock.platforms))
+        archive = self.build.archive(self.specification, self._environment(platform), self.build.request.compression)
+        document = json.dumps({"etag": archive.etag, "parts": archive.parts}).encode()
+        return self._file(ArtifactType.CONDA_PACK, ARCHIVE_NAME, document, archive.size)
+
+    def _image(self) -> _Publish:
+        image = self.image()
+        return lambda session: self.publish(session, image)
+
+    def image(self) -> PublishedImage:
+        """Make the image of every platform of the lock, in the storage."""
+        environments = {platform: self._environment(platform) for platform in self.lock.platforms}
+        _, descriptor = self.build.images(self.specification, environments)
+        return reachable(self.storage, descriptor)
+
+    def publish(self, session: Session, image: PublishedImage) -> None:
+        """Let the registry serve the image."""
+        publish_image(session, self.subject, image)
+        self.ready(session, ArtifactType.DOCKER_MANIFEST, self.subject.build_key, image.size)
+
+    def _environment(self, platform: str) -> Environment:
+        if platform not in self.environments:
+            self.environments[platform] = self.build.environment(self.lock.platforms[platform])
+        return self.environments[platform]
+
+    def _file(self, artifact_type: ArtifactType, name: str, data: bytes, size: int | None = None) -> _Publish:
+        def publish(session: Session) -> None:
+            # Inside of the transaction, so that no worker that was given up can put its file in place of another's.
+            self.storage.put(self.subject.key(name), data)
+            self.ready(session, artifact_type, self.subject.key(name), len(data) if size is None else size)
+
+        return publish
+
+    def ready(self, session: Session, artifact_type: ArtifactType, key: str, size: int) -> None:
+        """An artifact is there, at `key`, with `size` bytes."""
+        set_artifact(session, self.lease, artifact_type, ArtifactState.READY, key, size)
+
+    def _fail(self, artifact_type: ArtifactType, reason: str) -> None:
+        self.log.add(*log_lines(f"{artifact_type}: {reason}"))
+        with self.database.write() as session:
+            set_artifact(session, self.lease, artifact_type, ArtifactState.FAILED, reason=reason)
+
+
+def keep_log(session: Session, storage: Storage, build: BuildRow) -> None:
+    """Make the log so far the LOGS artifact of a build that the transaction has locked."""
+    data = log_text(session, build.id).encode()
+    key = artifact_key(build.id, LOGS_NAME)
+    storage.put(key, data)
+    move_artifact(session, build, ArtifactType.LOGS, ArtifactState.READY, key, len(data))
+
+
+def reason_of(error: Exception) -> str:
+    """What to tell the user of a failure; what they must not or cannot read goes to the server's log."""
+    if isinstance(error, CondaStoreError):
+        return error.message
+    if isinstance(error, MemoryError):
+        return "It needed more memory than a build may have here; an administrator can raise the limit."
+    _logger.error("An unforeseen failure in a build", exc_info=error)
+    return (
+        f"Something went wrong inside of conda-store ({type(error).__name__}), which is not your fault. "
+        "The server's log says more to an administrator."
+    )

@@ -1,0 +1,177 @@
+"""One build in a worker process: claim it, build, publish, make its artifacts; whatever happens ends in a state.
+
+Nothing that others see is changed outside of a transaction which holds the build's lease: the prefix appears, the
+packages are recorded, the build is COMPLETED and the link to the current one moves in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from conda_store.builds.artifacts import ArtifactMaker, keep_log, reason_of
+from conda_store.builds.current import show_current
+from conda_store.builds.environment import Environment
+from conda_store.builds.events import log_lines
+from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
+from conda_store.builds.logs import BuildLog, LoggedProgress
+from conda_store.builds.publishing import PublishedImage
+from conda_store.builds.recording import lock_record, read_lock_record, record_build_packages, record_packages
+from conda_store.builds.request import BuildRequest
+from conda_store.builds.runner import Build
+from conda_store.builds.states import (
+    ArtifactState,
+    ArtifactType,
+    Status,
+    claim,
+    claim_artifacts,
+    complete,
+    fail,
+    set_artifact,
+)
+from conda_store.builds.subject import JobSettings, Limits, Subject, read_subject
+from conda_store.builds.workshop import Workshop
+from conda_store.db import Database
+from conda_store.db.orm import BuildRow
+from conda_store.packages.locked import Lock
+from conda_store.pieces.bytecode import machine_platform
+from conda_store.specification import Specification
+
+__all__ = ["JobSettings", "Limits", "run_job"]
+
+LOCK_RECORD = "lock.json"
+
+
+def run_job(settings: JobSettings, build_id: int, announce: Callable[[Lease], object] = lambda lease: None) -> None:
+    """Do what there is to do for a build: build it when it is QUEUED, make artifacts when it is COMPLETED.
+
+    `announce` is called with the lease when there is one. Returns when the build is in a final state and no artifact
+    is WAITING, or when another worker has it. Raises only what stops the database or the store from being used.
+    """
+    database = Database(settings.database_url)
+    try:
+        with database.write() as session:
+            lease = claim(session, build_id, settings.lease_seconds)
+            lease = lease or claim_artifacts(session, build_id, settings.lease_seconds)
+        if lease is not None:
+            announce(lease)
+            with BuildLog(database, lease, settings.lease_seconds) as log:
+                Job(settings, database, lease, log).run()
+    finally:
+        database.close()
+
+
+class Job:
+    """The work under one lease."""
+
+    def __init__(self, settings: JobSettings, database: Database, lease: Lease, log: BuildLog) -> None:
+        self.settings, self.database, self.lease, self.log = settings, database, lease, log
+        self.workshop = Workshop(settings.store_directory, settings.policy)
+        self.workshop.solver.timeout_seconds = settings.limits.solve_seconds
+
+    def run(self) -> None:
+        """Build, then make artifacts."""
+        try:
+            with self.database.read() as session:
+                status = session.get_one(BuildRow, self.lease.build_id).status
+                subject = read_subject(session, self.lease.build_id, self.settings.places)
+            engine = self._engine(subject)
+            maker = self._built(engine, subject) if status == Status.BUILDING else self._restored(engine, subject)
+            maker.make_all()
+        except StaleLease:
+            # Whoever took over knows better; what was made here are pieces, and nobody else's business.
+            return
+        except CancelRequested:
+            # The executor ends this process anyway, and undoes what it left when it is sure that it is gone.
+            return
+        except Exception as error:
+            self._fail(error)
+
+    def _engine(self, subject: Subject) -> Build:
+        settings = self.settings
+        request = BuildRequest(
+            source=subject.source,
+            default_name=subject.environment,
+            prefix=subject.prefix,
+            base_images=settings.base_images,
+            compression=settings.compression,
+            layer_budget=settings.layer_budget,
+        )
+        return Build(self.workshop, request, machine_platform(), LoggedProgress(self.log))
+
+    def _built(self, engine: Build, subject: Subject) -> ArtifactMaker:
+        self.log.add(*log_lines(f"Build {subject.build_id} of {subject.namespace}/{subject.environment}"))
+        specification, lock = engine.lock()
+        self._check(engine, lock)
+        environments = {}
+        platform = engine.machine if engine.machine in lock.platforms else next(iter(lock.platforms))
+        environment = environments[platform] = engine.environment(lock.platforms[platform])
+        with self.database.write() as session:
+            packages = record_packages(session, environment, lock.platforms[platform])
+        maker = self._maker(engine, subject, specification, lock, environments)
+        self._publish(maker, platform, packages)
+        return maker
+
+    def _check(self, engine: Build, lock: Lock) -> None:
+        limits = self.settings.limits
+        limits.check_packages(lock)
+        for one in lock:
+            missing = engine.workshop.packages.missing(one.conda)
+            limits.check_download(sum(package.size or 0 for package in missing), one.platform)
+
+    def _publish(self, maker: ArtifactMaker, platform: str, packages: list[int]) -> None:
+        subject = maker.subject
+        if subject.prefix is None:
+            with self._appearing(maker, packages, 0, maker.image()):
+                return
+        if platform != maker.build.machine:
+            with self._appearing(maker, packages, 0):
+                return
+        subject.prefix.parent.mkdir(parents=True, exist_ok=True)
+        environment = maker.environments[platform]
+        size = sum(package.size for package in environment.ownership.order)
+        appearing = partial(self._appearing, maker, packages, size)
+        maker.build.install(maker.specification, environment, subject.prefix, appearing)
+
+    @contextmanager
+    def _appearing(
+        self, maker: ArtifactMaker, packages: list[int], size: int, image: PublishedImage | None = None
+    ) -> Iterator[None]:
+        """The step from BUILDING to COMPLETED; the prefix appears inside, so both are there or neither."""
+        self.log.flush()
+        with self.database.write() as session:
+            held(session, self.lease)
+            yield
+            record = lock_record(maker.specification, maker.lock)
+            self.workshop.storage.put(maker.subject.key(LOCK_RECORD), record)
+            record_build_packages(session, self.lease.build_id, packages)
+            build = complete(session, self.lease, size=size)
+            if size:
+                maker.ready(session, ArtifactType.DIRECTORY, str(maker.subject.prefix), size)
+            if image is not None:
+                maker.publish(session, image)
+            for wanted in (*(() if image else self.settings.build_artifacts), ArtifactType.LOGS):
+                set_artifact(session, self.lease, wanted, ArtifactState.WAITING)
+            show_current(session, build.environment, self.settings.places)
+
+    def _restored(self, engine: Build, subject: Subject) -> ArtifactMaker:
+        """For artifacts of a build that was completed before: its own lock, not what would be solved today."""
+        specification, lock = read_lock_record(self.workshop.storage.get(subject.key(LOCK_RECORD)))
+        return self._maker(engine, subject, specification, lock, {})
+
+    def _maker(
+        self,
+        engine: Build,
+        subject: Subject,
+        specification: Specification,
+        lock: Lock,
+        environments: dict[str, Environment],
+    ) -> ArtifactMaker:
+        return ArtifactMaker(self.database, self.lease, self.log, engine, subject, specification, lock, environments)
+
+    def _fail(self, error: Exception) -> None:
+        reason = reason_of(error)
+        self.log.flush()
+        with suppress(StaleLease, CancelRequested), self.database.write() as session:
+            keep_log(session, self.workshop.storage, fail(session, self.lease, reason))

@@ -1,0 +1,66 @@
+"""An image in the registry: which repository may serve which digests, and under which tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from conda_store.builds.current import set_tag
+from conda_store.builds.recording import insert_new
+from conda_store.builds.subject import Subject
+from conda_store.db.orm import BuildRow, ManifestRow
+from conda_store.registry.manifests import INDEXES, MANIFESTS, Descriptor, children, parse_object
+from conda_store.registry.names import build_tags, repository
+from conda_store.storage.base import Storage, blob_key
+
+
+@dataclass(frozen=True)
+class PublishedImage:
+    """The descriptor of a manifest or index, all that it reaches, and the sum of their sizes in bytes."""
+
+    top: Descriptor
+    contents: tuple[Descriptor, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that a client without any of it pulls."""
+        return sum(descriptor.size for descriptor in self.contents)
+
+
+def reachable(storage: Storage, top: Descriptor) -> PublishedImage:
+    """Everything that a manifest or index in the storage needs to be complete, itself included."""
+    found: dict[str, Descriptor] = {}
+    waiting = [top]
+    while waiting:
+        descriptor = waiting.pop()
+        if descriptor.digest in found:
+            continue
+        found[descriptor.digest] = descriptor
+        if descriptor.media_type in INDEXES | MANIFESTS:
+            data = storage.get(blob_key(descriptor.digest))
+            waiting += children(parse_object(data, f"the manifest {descriptor.digest}"))
+    return PublishedImage(top, tuple(found.values()))
+
+
+def publish_image(session: Session, subject: Subject, image: PublishedImage) -> None:
+    """Let the registry serve an image; call it when the transaction holds the build, as `READY` is written."""
+    name = repository(subject.namespace, subject.environment)
+    insert_new(session, ManifestRow, _rows(name, image.contents))
+    environment = session.get_one(BuildRow, subject.build_id).environment
+    is_current = environment.current_build_id == subject.build_id
+    for tag in build_tags(subject.build_id, subject.short_key, subject.build_key, current=is_current):
+        set_tag(session, name, tag, image.top.digest, subject.build_id)
+
+
+def _rows(name: str, contents: Iterable[Descriptor]) -> list[dict[str, object]]:
+    return [
+        {
+            "repository": name,
+            "digest": descriptor.digest,
+            "media_type": descriptor.media_type if descriptor.media_type in INDEXES | MANIFESTS else "",
+            "size": descriptor.size,
+        }
+        for descriptor in contents
+    ]
