@@ -9,7 +9,7 @@ from tornado.iostream import StreamClosedError
 from tornado.routing import URLSpec
 from tornado.web import RequestHandler
 
-from conda_store.handlers.byte_range import requested_range
+from conda_store.handlers.ranges import RangeNotSatisfiable, wanted_range
 from conda_store.handlers.registry_base import (
     Door,
     DynamicImages,
@@ -83,23 +83,24 @@ class BlobHandler(RegistryHandler):
         self.set_header("Cache-Control", "private, max-age=31536000, immutable")
         if self.is_known(blob.digest):
             return
-        headers = self.request.headers
-        wanted = requested_range(headers.get("Range"), headers.get("If-Range"), f'"{blob.digest}"', blob.size)
-        await self._send(blob, self._announce(wanted, blob.size))
+        await self._send(blob, self._announce(blob))
 
     head = get
 
-    def _announce(self, wanted: range | None, size: int) -> range:
-        """Set status and headers of an answer with these bytes; returns them."""
-        if wanted is not None and not wanted:
-            raise RangeUnsatisfiable(size)
-        self.set_header("Content-Type", "application/octet-stream")
-        if wanted is not None:
+    def _announce(self, blob: Blob) -> range:
+        """Set status and headers for the bytes that are asked for; returns their places."""
+        headers = self.request.headers
+        try:
+            part = wanted_range(headers.get("Range"), headers.get("If-Range"), f'"{blob.digest}"', blob.size)
+        except RangeNotSatisfiable as error:
+            raise RangeUnsatisfiable(blob.size) from error
+        start, stop = part or (0, blob.size)
+        if part is not None:
             self.set_status(HTTPStatus.PARTIAL_CONTENT)
-            self.set_header("Content-Range", f"bytes {wanted.start}-{wanted.stop - 1}/{size}")
-        chosen = range(size) if wanted is None else wanted
-        self.set_header("Content-Length", str(len(chosen)))
-        return chosen
+            self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{blob.size}")
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Content-Length", str(stop - start))
+        return range(start, stop)
 
     async def _send(self, blob: Blob, part: range) -> None:
         if self.request.method == "HEAD":

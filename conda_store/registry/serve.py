@@ -10,12 +10,11 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from sqlalchemy import DateTime, bindparam, column, select, table
+from sqlalchemy import bindparam, column, select, table
 from sqlalchemy.orm import Session
 
 from conda_store.registry.dynamic import DynamicRequest
@@ -38,13 +37,11 @@ CACHED_PLACES = 16384
 CACHE_SECONDS = 60
 
 _CONTENT = table("registry_content", column("repository"), column("digest"), column("media_type"), column("size"))
-_TAG = table("registry_tag", column("repository"), column("tag"), column("digest"), column("expires_on", DateTime))
+_TAG = table("registry_tag", column("repository"), column("tag"), column("digest"))
 _FIND_CONTENT = select(_CONTENT.c.media_type, _CONTENT.c.size).where(
     _CONTENT.c.repository == bindparam("repository"), _CONTENT.c.digest == bindparam("digest")
 )
-_FIND_TAG = select(_TAG.c.digest, _TAG.c.expires_on).where(
-    _TAG.c.repository == bindparam("repository"), _TAG.c.tag == bindparam("tag")
-)
+_FIND_TAG = select(_TAG.c.digest).where(_TAG.c.repository == bindparam("repository"), _TAG.c.tag == bindparam("tag"))
 _ANY_CONTENT = select(_CONTENT.c.digest).where(_CONTENT.c.repository == bindparam("repository")).limit(1)
 _TAGS = select(_TAG.c.tag).where(_TAG.c.repository == bindparam("repository"))
 _REPOSITORIES = select(_TAG.c.repository).where(_TAG.c.repository.not_like(f"{DYNAMIC}/%")).distinct()
@@ -96,14 +93,6 @@ class RegistryServer:
         else:
             digest = self._digest_of(stored, repository, checked_tag(reference))
         return self._manifest(stored, repository, digest, _period())
-
-    def find_current(self, repository: str, tag: str) -> str | None:
-        """The digest behind a tag that may still be used again; None when there is none or its time is over."""
-        with self.database.read() as session:
-            row = session.execute(_FIND_TAG, {"repository": self._stored_name(repository), "tag": tag}).first()
-        if row is None or (row.expires_on is not None and row.expires_on <= datetime.now(UTC).replace(tzinfo=None)):
-            return None
-        return str(row.digest)
 
     def blob(self, repository: str, digest: str) -> Blob:
         """A blob that a manifest in `repository` reaches. Raises `NameUnknown`, `BlobUnknown` or `DigestInvalid`."""
