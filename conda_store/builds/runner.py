@@ -116,15 +116,15 @@ class Build:
     def _check_wheels(self, lock: PlatformLock, python: Python) -> None:
         """Refuse wheels of a lockfile that are neither the package index's own nor allowed by the policy.
 
-        What the store has was looked up when it came: a lockfile can be built again without a network.
+        What came from the same URL was looked up then: a lockfile can be built again without a network.
         """
-        missing = self.workshop.wheels.missing(lock.wheels, python)
-        if not missing:
+        unverified = self.workshop.wheels.unverified(lock.wheels, python)
+        if not unverified:
             return
         from conda_store.packages.pip_index import check_on_index
 
         check_on_index(
-            missing,
+            unverified,
             platform=lock.platform,
             python_version=python.version,
             cache_directory=self.workshop.directory / "uv",

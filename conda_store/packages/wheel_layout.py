@@ -153,6 +153,7 @@ def write_manifest(whole: Path, wheel: LockedWheel, files: Sequence[PlacedFile])
     summary = {
         "name": wheel.name,
         "version": wheel.version,
+        "url": wheel.url,
         "paths": [file.target for file in files],
         "size": sum(file.size for file in files),
         "has_modules": any(is_module(file.target) for file in files),

@@ -1,7 +1,7 @@
 """The wheel store: every wheel downloaded, inspected and laid out once, as files that have a place in a prefix.
 
     <root>/ab/<sha256 of wheel>-<layout>/files/…        at their place in a prefix; without write permission
-    <root>/ab/<sha256 of wheel>-<layout>/summary.json   name, version, paths, size
+    <root>/ab/<sha256 of wheel>-<layout>/summary.json   name, version, URL, paths, size
     <root>/ab/<sha256 of wheel>-<layout>/files.json     mode, size, digest of each file
 
 What may be in a wheel is decided in `wheel_inspection`, before uv sees it; where its files come to lie, in
@@ -69,6 +69,17 @@ class WheelStore:
     def missing(self, wheels: Iterable[LockedWheel], python: Python) -> list[LockedWheel]:
         """Those of `wheels` that are not yet here."""
         return [wheel for wheel in wheels if not self.directory(wheel, python).exists()]
+
+    def unverified(self, wheels: Iterable[LockedWheel], python: Python) -> list[LockedWheel]:
+        """Those of `wheels` that did not come to this store from the very URL that they name now."""
+        return [wheel for wheel in wheels if self._origin(wheel, python) != wheel.url]
+
+    def _origin(self, wheel: LockedWheel, python: Python) -> str | None:
+        try:
+            summary = json.loads((self.directory(wheel, python) / "summary.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        return str(summary.get("url"))
 
     def ensure(
         self,
