@@ -53,7 +53,13 @@ def cli() -> None:
     help="What images stand on: a registry reference, oci:DIRECTORY, archive:FILE or scratch; PLATFORM=… for one "
     "platform only; may be repeated. Default: a slim Debian.",
 )
-@click.option("--compression", type=click.Choice(["gzip", "zstd"]), default="gzip", show_default=True)
+@click.option(
+    "--compression",
+    type=click.Choice(["gzip", "zstd"]),
+    default="gzip",
+    show_default=True,
+    help="How image layers are compressed: every client reads gzip; zstd is smaller, and docker before 23 cannot.",
+)
 @click.option(
     "--store",
     type=_FILE,

@@ -1,0 +1,88 @@
+"""What is written is true: commands, options, targets, versions, and what is in the wheel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import click
+import pytest
+
+from conda_store._version import __version__
+from conda_store.cli import cli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def all_commands() -> list[list[str]]:
+    """Every command of the command line, as words."""
+    return [[], *([name] for name in cli.commands)]
+
+
+@pytest.mark.parametrize("words", all_commands(), ids=" ".join)
+def test_every_command_has_a_help_that_says_something(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "conda_store", *words, "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: conda-store")
+    assert len(done.stdout.splitlines()) > 5
+
+
+def test_every_option_explains_itself() -> None:
+    silent = [
+        f"{name} {option.opts[0]}"
+        for name, command in cli.commands.items()
+        for option in command.params
+        if isinstance(option, click.Option) and len((option.help or "").split()) < 4
+    ]
+    assert silent == []
+
+
+def test_the_options_that_the_readme_names_exist() -> None:
+    known = {name for command in cli.commands.values() for option in command.params for name in option.opts}
+    named = set(re.findall(r"--[a-z][a-z-]+", README.partition("## Use it")[2]))
+    assert named - known == set()
+    assert {"--prefix", "--lock", "--archive", "--oci"} <= named
+
+
+def test_the_make_targets_that_are_named_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    texts = README + (ROOT / "CONTRIBUTING.md").read_text()
+    named = set(re.findall(r"`make ([a-z-]+)`", texts)) | set(re.findall(r"^\$ make ([a-z-]+)$", texts, re.MULTILINE))
+    assert {"demo", "test"} <= named <= targets
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"make ([a-z-]+)", listed)) == targets
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == __version__
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    subprocess.run(["git", "clone", "--quiet", ROOT, source], check=True)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (metadata,) = [archive.read(name).decode() for name in names if name.endswith("/METADATA")]
+    tracked = subprocess.run(
+        ["git", "ls-files", "conda_store"], cwd=source, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {name for name in names if ".dist-info/" not in name} == set(tracked)
+    assert f"Version: {__version__}" in metadata
+    base = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
+    # The base install lies beside a user's own packages: it stays light.
+    assert len(base) <= 6
