@@ -6,7 +6,7 @@ packages are recorded, the build is COMPLETED and the link to the current one mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -43,19 +43,19 @@ __all__ = ["JobSettings", "Limits", "run_job"]
 LOCK_RECORD = "lock.json"
 
 
-def run_job(settings: JobSettings, build_id: int, announce: Callable[[Lease], object] = lambda lease: None) -> None:
+def run_job(settings: JobSettings, build_id: int, token: str | None = None) -> None:
     """Do what there is to do for a build: build it when it is QUEUED, make artifacts when it is COMPLETED.
 
-    `announce` is called with the lease when there is one. Returns when the build is in a final state and no artifact
-    is WAITING, or when another worker has it. Raises only what stops the database or the store from being used.
+    Whoever ends this process knows its lease by `token` (`leases.find_lease`). Returns when the build is in a final
+    state and no artifact is WAITING, or when another worker has it. Raises only what stops the database or the store
+    from being used.
     """
     database = Database(settings.database_url)
     try:
         with database.write() as session:
-            lease = claim(session, build_id, settings.lease_seconds)
-            lease = lease or claim_artifacts(session, build_id, settings.lease_seconds)
+            lease = claim(session, build_id, settings.lease_seconds, token)
+            lease = lease or claim_artifacts(session, build_id, settings.lease_seconds, token)
         if lease is not None:
-            announce(lease)
             with BuildLog(database, lease, settings.lease_seconds) as log:
                 Job(settings, database, lease, log).run()
     finally:

@@ -63,12 +63,25 @@ def held(session: Session, lease: Lease) -> BuildRow:
     return build
 
 
-def lend(session: Session, build: BuildRow, seconds: float, *, later: bool = False) -> Lease:
+def new_token() -> str:
+    """What tells one lease from all others."""
+    return secrets.token_hex(16)
+
+
+def lend(session: Session, build: BuildRow, seconds: float, token: str | None, *, later: bool = False) -> Lease:
     """A new lease of a locked build; `later` says that the build itself had ended before."""
-    build.lease = f"{_LATER if later else _WHOLE}{secrets.token_hex(16)}"
+    build.lease = f"{_LATER if later else _WHOLE}{token or new_token()}"
     build.lease_until = datetime.now(UTC) + timedelta(seconds=seconds)
     session.flush()
     return Lease(build.id, build.attempt, build.lease)
+
+
+def find_lease(session: Session, build_id: int, token: str) -> Lease | None:
+    """The lease with `token`, if it was taken and not given back or lost."""
+    columns = (BuildRow.id, BuildRow.attempt, BuildRow.lease)
+    wanted = (BuildRow.id == build_id, BuildRow.lease.in_((f"{_WHOLE}{token}", f"{_LATER}{token}")))
+    row = session.execute(select(*columns).where(*wanted)).one_or_none()
+    return Lease(row[0], row[1], row[2] or "") if row else None
 
 
 def is_whole(build: BuildRow) -> bool:

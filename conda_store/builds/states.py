@@ -125,7 +125,7 @@ def schedule(
     return build
 
 
-def claim(session: Session, build_id: int, seconds: float) -> Lease | None:
+def claim(session: Session, build_id: int, seconds: float, token: str | None = None) -> Lease | None:
     """Begin to work on a QUEUED build; None when it is not to be had. The lease runs out after `seconds`."""
     build = locked(session, build_id)
     if build is None or build.status != Status.QUEUED or build.deleted_on is not None:
@@ -133,15 +133,15 @@ def claim(session: Session, build_id: int, seconds: float) -> Lease | None:
     build.attempt += 1
     build.started_on = build.started_on or datetime.now(UTC)
     _move(session, build, Status.BUILDING)
-    return lend(session, build, seconds)
+    return lend(session, build, seconds, token)
 
 
-def claim_artifacts(session: Session, build_id: int, seconds: float) -> Lease | None:
+def claim_artifacts(session: Session, build_id: int, seconds: float, token: str | None = None) -> Lease | None:
     """Begin to make the WAITING artifacts of a COMPLETED build that nobody works on; None when there is nothing."""
     build = locked(session, build_id)
     if build is None or build.status != Status.COMPLETED or build.lease is not None or build.deleted_on is not None:
         return None
-    return lend(session, build, seconds, later=True) if find_waiting(session, build_id) else None
+    return lend(session, build, seconds, token, later=True) if find_waiting(session, build_id) else None
 
 
 def request_artifact(session: Session, build_id: int, artifact_type: ArtifactType) -> ArtifactState:

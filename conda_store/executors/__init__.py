@@ -1,0 +1,1 @@
+"""Where builds run. What happens in a build is `builds/job.py`."""

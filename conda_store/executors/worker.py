@@ -1,0 +1,50 @@
+"""A worker process: one build, in a process group of its own that ends as a group.
+
+Two pipes tie it to its server. On the lifeline nothing is ever sent: when the server is gone, however it ended, reading
+it ends, and the worker ends its group. On the other one it says which process it is when it begins to work.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import threading
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+from conda_store.builds.job import run_job
+from conda_store.builds.subject import JobSettings
+from conda_store.builds.workshop import Workshop
+
+#: Imported once, in the process that workers are forked from: half a second that no build has to wait for.
+PRELOAD = ("conda_store.executors.worker", "conda_store.builds.archive", "conda_store.registry.images")
+
+
+_greetings: list[Connection] = []
+
+
+def enter(lifeline: Connection, greetings: Connection) -> None:
+    """Make this process a worker; called once in it."""
+    os.setsid()
+    _greetings.append(greetings)
+    threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
+
+
+def _end_with(lifeline: Connection) -> None:
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
+    os.killpg(0, signal.SIGKILL)
+
+
+def work(settings: JobSettings, build_id: int, token: str) -> None:
+    """Run one build under a lease with this token."""
+    _greetings[0].send(os.getpid())
+    if settings.limits.memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (settings.limits.memory_bytes, settings.limits.memory_bytes))
+    run_job(settings, build_id, token)
+
+
+def sweep(settings: JobSettings) -> int:
+    """Remove what killed workers left in the store; returns how many things."""
+    return Workshop(settings.store_directory, settings.policy).sweep()
