@@ -6,6 +6,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tornado.web import RequestHandler
 from conda_store.builds.workshop import Workshop
 from conda_store.db import Database
 from conda_store.db.orm import ManifestRow, TagRow
+from conda_store.handlers.registry import registry_routes
 from conda_store.registry.errors import Unauthorized
 from conda_store.registry.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, canonical_json
 from conda_store.storage.base import blob_key
@@ -415,6 +417,22 @@ def test_a_failure_of_our_own_has_no_traceback(workshop: Workshop, tmp_path: Pat
             assert answer.json()["errors"][0]["code"] == "UNKNOWN"
     finally:
         empty.close()
+
+
+def test_every_verb_of_every_route_has_a_permission(house: House) -> None:
+    for rule in registry_routes(house.serve):
+        for method in RequestHandler.SUPPORTED_METHODS:
+            assert getattr(rule.handler_class, method.lower()).permission, (rule.regex.pattern, method)
+
+
+def test_a_tls_hello_is_hung_up_on_at_once(house: House) -> None:
+    host, port = house.host.split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        # Tornado alone would wait for the end of the line, longer than this socket does. What is left unread makes the
+        # end a reset.
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
 
 
 def test_a_request_that_is_no_http_ends(house: House) -> None:
