@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 from conda_store.db.engines import WAIT_SECONDS, WRITING, make_engine, parse_url, reading_options, sqlite_path
@@ -87,7 +87,7 @@ class Database:
     def _meaningful(self) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, OverflowError, UnicodeError) as error:
+        except (DBAPIError, TimeoutError, OverflowError, UnicodeError) as error:
             raise meaning_of(error, str(self)) from error
 
 

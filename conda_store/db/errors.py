@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from conda_store.errors import BadInput, CondaStoreError, StorageFull
 
@@ -32,22 +32,24 @@ class WriteConflict(CondaStoreError):
 
 # https://www.sqlite.org/rescode.html: what a full disk, a failing one and a read-only one look like.
 _UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
-# https://www.postgresql.org/docs/current/errcodes-appendix.html: disk_full.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: disk_full; serialization_failure, deadlock_detected.
 _DISK_FULL = "53100"
+_TRY_AGAIN = {"40001", "40P01"}
 
 
-def meaning_of(error: SQLAlchemyError | OverflowError | UnicodeError, database: str) -> CondaStoreError:
-    """What an error of the database `database` (a URL without password) means to conda-store."""
+def meaning_of(error: Exception, database: str) -> CondaStoreError:
+    """What an error of the database `database` (a URL without password) means; the cause is for the log only."""
     if isinstance(error, OverflowError):
         return BadInput("A number is larger than the database can hold (64 bits).")
     if isinstance(error, UnicodeError):
         return BadInput("A text holds characters that are no valid Unicode, such as half of a surrogate pair.")
-    reason = str(error.orig if isinstance(error, DBAPIError) and error.orig else error).strip()
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    reason = next(iter(str(cause).splitlines()), type(cause).__name__)
     if isinstance(error, DataError):
         return BadInput(f"A value does not fit into the database: {reason}.")
-    if isinstance(error, IntegrityError):
-        return WriteConflict(f"Somebody else changed the same thing at the same moment ({reason}). Try again.")
-    if isinstance(error, DBAPIError) and _is_unwritable(error.orig):
+    if isinstance(error, IntegrityError) or getattr(cause, "sqlstate", None) in _TRY_AGAIN:
+        return WriteConflict("Somebody else changed the same thing at the same moment. Try again.")
+    if _is_unwritable(cause):
         return StorageFull(f"The database {database} cannot be written: {reason}. Make room for it.")
     return DatabaseUnavailable(f"The database {database} does not answer as it should: {reason}.")
 

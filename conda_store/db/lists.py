@@ -1,0 +1,185 @@
+"""Questions that answer with a list: filtered by what a caller may see, sorted, by page or by cursor.
+
+Functions take the session first and give rows; which fields and sizes a caller may ask for is decided above.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager
+
+from conda_store.db.orm import (
+    ArtifactRow,
+    Base,
+    BuildPackageRow,
+    BuildRow,
+    ChannelRow,
+    EnvironmentRow,
+    NamespaceRow,
+    PackageRow,
+)
+
+Row = TypeVar("Row", bound=Base)
+_Columns = Mapping[str, InstrumentedAttribute[Any]]
+ENVIRONMENT_SORTS: _Columns = {"namespace": NamespaceRow.name, "name": EnvironmentRow.name, "id": EnvironmentRow.id}
+BUILD_SORTS: _Columns = {
+    "id": BuildRow.id,
+    "scheduled_on": BuildRow.scheduled_on,
+    "started_on": BuildRow.started_on,
+    "ended_on": BuildRow.ended_on,
+}
+PACKAGE_SORTS: _Columns = {"channel": ChannelRow.name, "name": PackageRow.name}
+
+
+@dataclass(frozen=True)
+class Order:
+    """How rows are sorted: by columns, then by id, so that pages neither repeat nor lose any."""
+
+    columns: tuple[InstrumentedAttribute[Any], ...]
+    identity: InstrumentedAttribute[Any]
+    descending: bool = False
+
+    @property
+    def all(self) -> list[InstrumentedAttribute[Any]]:
+        """Every column that takes part."""
+        return [*(one for one in self.columns if one is not self.identity), self.identity]
+
+
+@dataclass(frozen=True)
+class EnvironmentFilters:
+    """What environments must be like; the last three test the current build. `visible` are patterns."""
+
+    visible: Sequence[str]
+    search: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    status: str | None = None
+    artifact: str | None = None
+    packages: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class BuildFilters:
+    """What builds must be like."""
+
+    visible: Sequence[str]
+    environment_id: int | None = None
+    namespace: str | None = None
+    name: str | None = None
+    status: str | None = None
+    artifact: str | None = None
+    packages: Sequence[str] = ()
+
+
+def environments(filters: EnvironmentFilters) -> Select[EnvironmentRow]:
+    """The rows of environments that are not deleted; their namespaces come with them."""
+    query = select(EnvironmentRow).join(EnvironmentRow.namespace).options(contains_eager(EnvironmentRow.namespace))
+    query = query.where(*living(), visible(filters.visible))
+    query = query.where(*_named(filters.namespace, filters.name))
+    if filters.search:
+        found = (column.icontains(filters.search, autoescape=True) for column in (NamespaceRow.name, _NAME))
+        query = query.where(or_(*found))
+    if filters.status:
+        query = query.join(BuildRow, BuildRow.id == EnvironmentRow.current_build_id)
+        query = query.where(BuildRow.status == filters.status)
+    return query.where(*_holding(EnvironmentRow.current_build_id, filters.artifact, filters.packages))
+
+
+def builds(filters: BuildFilters) -> Select[BuildRow]:
+    """The rows of builds that are not deleted; their environments come with them."""
+    query = living_builds().where(visible(filters.visible), *_named(filters.namespace, filters.name))
+    if filters.environment_id is not None:
+        query = query.where(BuildRow.environment_id == filters.environment_id)
+    if filters.status:
+        query = query.where(BuildRow.status == filters.status)
+    return query.where(*_holding(BuildRow.id, filters.artifact, filters.packages))
+
+
+def packages(build_id: int, search: str | None, exact: str | None, build: str | None) -> Select[PackageRow]:
+    """The rows of a build's packages; their channels come with them."""
+    query = select(PackageRow).join(BuildPackageRow, BuildPackageRow.package_id == PackageRow.id)
+    query = query.join(PackageRow.channel).options(contains_eager(PackageRow.channel))
+    query = query.where(BuildPackageRow.build_id == build_id)
+    if search:
+        query = query.where(PackageRow.name.icontains(search, autoescape=True))
+    if exact:
+        query = query.where(PackageRow.name == exact)
+    return query.where(PackageRow.build.icontains(build, autoescape=True)) if build else query
+
+
+def count(session: Session, query: Select[Any]) -> int:
+    """How many rows a query has."""
+    return session.scalar(select(func.count()).select_from(query.with_only_columns(true()).subquery())) or 0
+
+
+def page(session: Session, query: Select[Row], order: Order, offset: int, limit: int | None) -> list[Row]:
+    """`limit` rows from the one with number `offset` (from 0); all without a limit."""
+    sorted_query = query.order_by(*_directed(order)).offset(offset)
+    return list(session.scalars(sorted_query.limit(limit) if limit is not None else sorted_query))
+
+
+def page_after(session: Session, query: Select[Row], order: Order, last: Sequence[Any] | None, limit: int) -> list[Row]:
+    """`limit` rows behind the one whose sorted columns have the values `last`."""
+    if last is not None:
+        here = tuple_(*order.all)
+        query = query.where(here < tuple_(*last) if order.descending else here > tuple_(*last))
+    return list(session.scalars(query.order_by(*_directed(order)).limit(limit)))
+
+
+def living_builds() -> Select[BuildRow]:
+    """The rows of builds that are not deleted; environment and namespace come with them."""
+    environment = contains_eager(BuildRow.environment)
+    query = select(BuildRow).join(BuildRow.environment).join(EnvironmentRow.namespace)
+    query = query.options(environment, environment.contains_eager(EnvironmentRow.namespace))
+    return query.where(BuildRow.deleted_on.is_(None), *living())
+
+
+def living() -> tuple[ColumnElement[bool], ...]:
+    """Neither the environment nor its namespace is deleted."""
+    return (EnvironmentRow.deleted_on.is_(None), NamespaceRow.deleted_on.is_(None))
+
+
+def visible(patterns: Sequence[str]) -> ColumnElement[bool]:
+    """Whether an environment is covered by one of the patterns `namespace/environment` (`*` for any text)."""
+    pairs = (pattern.split("/", 1) for pattern in patterns)
+    return or_(false(), *(and_(_like(NamespaceRow.name, left), _like(_NAME, right)) for left, right in pairs))
+
+
+_NAME = EnvironmentRow.name
+
+
+def _like(column: InstrumentedAttribute[str], pattern: str) -> ColumnElement[bool]:
+    if pattern == "*":
+        return true()
+    if "*" not in pattern:
+        return column == pattern
+    # Not LIKE: SQLite's takes capitals for small letters, and a pattern would give rights that it should not.
+    return column.regexp_match("^" + ".*".join(re.escape(part) for part in pattern.split("*")) + "$")
+
+
+def _named(namespace: str | None, name: str | None) -> list[ColumnElement[bool]]:
+    wanted = ((NamespaceRow.name, namespace), (_NAME, name))
+    return [column == value for column, value in wanted if value]
+
+
+def _holding(
+    build_id: InstrumentedAttribute[Any], artifact: str | None, names: Sequence[str]
+) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if artifact:
+        ready = select(ArtifactRow.id).where(ArtifactRow.build_id == build_id, ArtifactRow.state == "READY")
+        found.append(ready.where(ArtifactRow.artifact_type == artifact).correlate_except(ArtifactRow).exists())
+    for name in names:
+        # Not EXISTS: without statistics, which SQLite never makes by itself, it reads every package of every build.
+        inside = select(BuildPackageRow.build_id).join(PackageRow, PackageRow.id == BuildPackageRow.package_id)
+        found.append(build_id.in_(inside.where(PackageRow.name == name)))
+    return found
+
+
+def _directed(order: Order) -> list[ColumnElement[Any]]:
+    return [column.desc() if order.descending else column.asc() for column in order.all]

@@ -1,0 +1,125 @@
+"""Questions about one thing, about the queue and about sums; each is one statement. Lists and pages are `lists.py`.
+
+Functions take the session first. `find_x` gives None for what does not exist or is marked as deleted, itself or
+what it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy.orm import Session, contains_eager, defer
+from sqlalchemy.orm.attributes import set_committed_value
+
+from conda_store.db.lists import living, living_builds, visible
+from conda_store.db.orm import ArtifactRow, BuildRow, EnvironmentRow, EventRow, NamespaceRow, SpecificationRow
+
+# States as `builds.states` spells them, which stands above.
+_QUEUED, _BUILDING = "QUEUED", "BUILDING"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a namespace holds; `storage` is the sum of its builds' sizes in bytes."""
+
+    num_environments: int
+    num_builds: int
+    storage: int
+
+
+def find_namespace(session: Session, name: str) -> NamespaceRow | None:
+    """A namespace by name."""
+    return session.scalar(select(NamespaceRow).where(NamespaceRow.name == name, NamespaceRow.deleted_on.is_(None)))
+
+
+def find_environment(session: Session, namespace: str, name: str) -> EnvironmentRow | None:
+    """An environment by both names; its namespace comes with it."""
+    query = select(EnvironmentRow).join(EnvironmentRow.namespace).options(contains_eager(EnvironmentRow.namespace))
+    return session.scalar(query.where(*_called(namespace, name)))
+
+
+def find_specification(session: Session, sha256: str, *, is_lockfile: bool) -> SpecificationRow | None:
+    """A specification by the digest of its normal form."""
+    same = (SpecificationRow.sha256 == sha256, SpecificationRow.is_lockfile == is_lockfile)
+    return session.scalar(select(SpecificationRow).where(*same))
+
+
+def find_build(session: Session, build_id: int) -> BuildRow | None:
+    """A build by number; environment and namespace come with it."""
+    return session.scalar(living_builds().where(BuildRow.id == build_id))
+
+
+def find_whole_build(session: Session, build_id: int) -> BuildRow | None:
+    """A build with its specification (but for `source`) and artifacts, and whatever `find_build` gives."""
+    return _whole(session, living_builds().where(BuildRow.id == build_id))
+
+
+def find_current_build(session: Session, namespace: str, name: str) -> BuildRow | None:
+    """An environment's current build, whole; the environment is its `environment`."""
+    current = BuildRow.id == EnvironmentRow.current_build_id
+    return _whole(session, living_builds().where(current, *_called(namespace, name)))
+
+
+def list_events(session: Session, build_id: int, after: int, limit: int) -> list[EventRow]:
+    """The first `limit` events of a build with numbers above `after`, in order."""
+    query = select(EventRow).where(EventRow.build_id == build_id, EventRow.number > after)
+    return list(session.scalars(query.order_by(EventRow.number).limit(limit)))
+
+
+def list_queued(session: Session, limit: int) -> list[int]:
+    """Builds to begin with, next first; fair: a namespace gets its n-th worker when all others that wait have n - 1.
+
+    Among namespaces with equally many workers the oldest build comes first.
+    """
+    namespace = EnvironmentRow.namespace_id
+    unfinished = (
+        select(
+            BuildRow.id,
+            BuildRow.status,
+            # What is running comes first in its namespace, so that what waits is ranked behind it.
+            func.row_number().over(partition_by=namespace, order_by=(BuildRow.status, BuildRow.id)).label("place"),
+        )
+        .join(EnvironmentRow, BuildRow.environment_id == EnvironmentRow.id)
+        .where(BuildRow.status.in_((_BUILDING, _QUEUED)), BuildRow.deleted_on.is_(None))
+        .subquery()
+    )
+    queued = select(unfinished.c.id).where(unfinished.c.status == _QUEUED)
+    return list(session.scalars(queued.order_by(unfinished.c.place, unfinished.c.id).limit(limit)))
+
+
+def usage(session: Session, patterns: Sequence[str]) -> dict[str, Usage]:
+    """What namespaces hold, by name in order; counts only environments that `patterns` cover."""
+    builds = and_(BuildRow.environment_id == EnvironmentRow.id, BuildRow.deleted_on.is_(None))
+    counted = (func.count(EnvironmentRow.id.distinct()), func.count(BuildRow.id), func.sum(BuildRow.size))
+    query = select(NamespaceRow.name, *counted).join(EnvironmentRow, EnvironmentRow.namespace_id == NamespaceRow.id)
+    query = query.outerjoin(BuildRow, builds).where(*living(), visible(patterns)).group_by(NamespaceRow.name)
+    rows = session.execute(query.order_by(NamespaceRow.name)).all()
+    return {name: Usage(environments, number, int(storage or 0)) for name, environments, number, storage in rows}
+
+
+def _called(namespace: str, name: str) -> tuple[ColumnElement[bool], ...]:
+    return (NamespaceRow.name == namespace, EnvironmentRow.name == name, *living())
+
+
+def _whole(session: Session, builds: Select[BuildRow]) -> BuildRow | None:
+    """The one build that `builds` selects, with its specification and artifacts, in one statement.
+
+    The specification stands in the first row only: a posted lockfile has megabytes, a build up to eight artifacts.
+    """
+    first = select(func.min(ArtifactRow.id)).where(ArtifactRow.build_id == BuildRow.id).scalar_subquery()
+    own = and_(
+        SpecificationRow.id == BuildRow.specification_id,
+        func.coalesce(ArtifactRow.id, 0) == func.coalesce(first.correlate(BuildRow), 0),
+    )
+    query = builds.outerjoin(ArtifactRow, ArtifactRow.build_id == BuildRow.id).outerjoin(SpecificationRow, own)
+    query = query.add_columns(ArtifactRow, SpecificationRow).order_by(ArtifactRow.id)
+    rows: Sequence[Any] = session.execute(query.options(defer(SpecificationRow.source))).all()
+    if not rows:
+        return None
+    build: BuildRow = rows[0][0]
+    set_committed_value(build, "specification", rows[0][2])
+    set_committed_value(build, "artifacts", [artifact for _, artifact, _ in rows if artifact is not None])
+    return build
