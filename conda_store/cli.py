@@ -6,15 +6,17 @@ and a missing extra can be named.
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from conda_store._version import __version__
+from conda_store.client_commands import COMMANDS
 from conda_store.errors import BadInput, CondaStoreError, ExtraMissing
 
 _FILE = click.Path(path_type=Path)
@@ -25,6 +27,10 @@ _EXIT_INTERRUPTED = 130
 @click.version_option(__version__, prog_name="conda-store")
 def cli() -> None:
     """Turn an environment.yaml into an installed prefix, a lockfile, an archive and a container image."""
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -116,6 +122,23 @@ def demo(file: Path, directory: Path, channel: str | None) -> None:
     with_extra("server", show)
 
 
+@cli.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def serve(options: tuple[str, ...]) -> None:
+    """Serve pages, REST API and container registry (--help and --help-all list the options)."""
+
+    def run() -> None:
+        from conda_store.app import CondaStore
+
+        check_options(options, [*CondaStore.aliases, *CondaStore.flags, "help", "help-all", "version", "debug"])
+        CondaStore.launch_instance(list(options))
+
+    with_extra("server", run)
+
+
 def _build(options: dict[str, Any]) -> None:
     from conda_store.builds.progress import Progress
     from conda_store.builds.runner import Build, BuildRequest
@@ -148,6 +171,15 @@ def _build(options: dict[str, Any]) -> None:
         result = Build(workshop, request, machine_platform(), progress).run()
     if not options["quiet"]:
         print_summary(request, result)
+
+
+def check_options(given: Iterable[str], known: list[str]) -> None:
+    """Raises `BadInput` for a misspelt `--option`, which traitlets would pass over with a warning."""
+    names = [text.removeprefix("--").partition("=")[0] for text in given if text.startswith("--")]
+    for name in names:
+        if "." not in name and name not in known:
+            near = difflib.get_close_matches(name, known, 1) or ["help"]
+            raise BadInput(f"There is no option --{name}: did you mean --{near[0]}?")
 
 
 def with_extra(extra: str, command: Callable[[], None]) -> None:

@@ -104,12 +104,37 @@ def packages(build_id: int, search: str | None, exact: str | None, build: str | 
     """The rows of a build's packages; their channels come with them."""
     query = select(PackageRow).join(BuildPackageRow, BuildPackageRow.package_id == PackageRow.id)
     query = query.join(PackageRow.channel).options(contains_eager(PackageRow.channel))
-    query = query.where(BuildPackageRow.build_id == build_id)
+    return query.where(BuildPackageRow.build_id == build_id, *_spelled(search, exact, build))
+
+
+def known_packages(
+    search: str | None, exact: str | None, build: str | None, channel: str | None, distinct_on: str | None
+) -> Select[PackageRow]:
+    """The rows of packages that any build ever had; of equal `distinct_on` (name, version, channel) the newest only.
+
+    Versions do not sort as texts do: whoever wants them in order takes all rows and sorts them.
+    """
+    query = select(PackageRow).join(PackageRow.channel).options(contains_eager(PackageRow.channel))
+    wanted = [*_spelled(search, exact, build), *([ChannelRow.name == channel] if channel else [])]
+    if distinct_on in _DISTINCT:
+        newest = select(func.max(PackageRow.id)).join(PackageRow.channel).where(*wanted)
+        wanted = [PackageRow.id.in_(newest.group_by(_DISTINCT[distinct_on]).scalar_subquery())]
+    return query.where(*wanted)
+
+
+_DISTINCT = {"name": PackageRow.name, "version": PackageRow.version, "channel": PackageRow.channel_id}
+
+
+def _spelled(search: str | None, exact: str | None, build: str | None) -> list[ColumnElement[bool]]:
+    """`search` is a part of the name, `exact` all of it; `build` is a part of the build string."""
+    found: list[ColumnElement[bool]] = []
     if search:
-        query = query.where(PackageRow.name.icontains(search, autoescape=True))
+        found.append(PackageRow.name.icontains(search, autoescape=True))
     if exact:
-        query = query.where(PackageRow.name == exact)
-    return query.where(PackageRow.build.icontains(build, autoescape=True)) if build else query
+        found.append(PackageRow.name == exact)
+    if build:
+        found.append(PackageRow.build.icontains(build, autoescape=True))
+    return found
 
 
 def count(session: Session, query: Select[Any]) -> int:

@@ -1,0 +1,300 @@
+"""The server: declares its options, builds the parts, starts and stops them. It does no work of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from traitlets import Bool, Dict, Float, Integer, List, Type, Unicode, Union, default, validate
+from traitlets.config import Application
+
+from conda_store._version import __version__
+from conda_store.auth.base import Authenticator
+from conda_store.auth.dummy import DummyAuthenticator
+from conda_store.auth.origins import LOOPBACK_NAMES, BrowserRules
+from conda_store.auth.secret import ensure_secret
+from conda_store.builds.artifact_states import ArtifactType
+from conda_store.builds.subject import DEFAULT_ARTIFACTS, JobSettings
+from conda_store.db import Database
+from conda_store.errors import BadInput
+from conda_store.executors.base import Executor
+from conda_store.executors.local import LocalExecutor
+from conda_store.handlers.base import Parts
+from conda_store.handlers.http_server import PlainServer, listening_sockets, log_request
+from conda_store.handlers.openapi import openapi
+from conda_store.handlers.pages import page_templates
+from conda_store.handlers.places import Places
+from conda_store.handlers.registry import registry_routes
+from conda_store.handlers.registry_access import RegistryAccess
+from conda_store.handlers.router import RouteTable, Site
+from conda_store.handlers.routes import ROUTES
+from conda_store.managers.artifacts import ArtifactManager
+from conda_store.managers.builds import BuildManager
+from conda_store.managers.environments import EnvironmentManager
+from conda_store.managers.images import ImageManager
+from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.state import StateManager
+from conda_store.managers.watching import Watcher
+from conda_store.packages.channels import ChannelPolicy
+from conda_store.registry.names import repository
+from conda_store.registry.serve import RegistryServer
+from conda_store.storage.local import LocalStorage
+
+_MEGABYTE = 1024 * 1024
+
+
+class CondaStore(Application):
+    """Serves pages, the REST API and the registry, and runs builds."""
+
+    name = "conda-store serve"
+    version = __version__
+    description = "Serve environments: pages, REST API and container registry on one port."
+    examples = "conda-store serve --port 5000 --directory /srv/conda-store"
+    classes = [DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares these three so
+    aliases = {  # noqa: RUF012
+        "config": "CondaStore.config_file",
+        "port": "CondaStore.port",
+        "address": "CondaStore.address",
+        "directory": "CondaStore.directory",
+        "prefix": "CondaStore.prefix",
+        "log-level": "Application.log_level",
+    }
+    flags = {  # noqa: RUF012
+        "generate-config": (
+            {"CondaStore": {"generate_config": True}},
+            "Write a file with every option and its help to the path of --config, and end.",
+        ),
+    }
+
+    config_file = Unicode(
+        "conda_store_config.py", help="Path of the Python file with options; a missing one is no error."
+    ).tag(config=True)
+    generate_config = Bool(False, help="Write the file of --config and end, instead of serving.").tag(config=True)
+    directory = Unicode(
+        help="Directory of everything that the server keeps: database, store, installed environments, secret. Its path "
+        "is part of every installed environment and leaves room for 255 bytes in all, so keep it short. Default: "
+        "~/.conda-store-server. Example: '/srv/conda-store'"
+    ).tag(config=True)
+    port = Integer(5000, min=0, max=65535, help="TCP port to listen on; 0 takes a free one.").tag(config=True)
+    address = Unicode(
+        "127.0.0.1",
+        help="IP address to listen on. Loopback by default, since the default authenticator takes everyone who "
+        "reaches the server for the administrator. Example: '0.0.0.0' for all interfaces.",
+    ).tag(config=True)
+    prefix = Unicode(
+        "/", help="Path below which pages and REST API lie; the registry is always at /v2/. Example: '/conda-store/'"
+    ).tag(config=True)
+    database_url = Unicode(
+        help="SQLAlchemy URL of the database. Default: SQLite in the directory, which must be a local disk. Example: "
+        "'postgresql+psycopg://user:password@host/conda_store'"
+    ).tag(config=True)
+    allowed_hosts = List(
+        Unicode(),
+        help="Names and addresses, besides loopback and the listening address, under which this server may be called. "
+        "A request with another 'Host' is refused, so that a foreign name made to point here reaches nothing. "
+        "Example: ['conda-store.example.org']",
+    ).tag(config=True)
+    allowed_origins = List(
+        Unicode(),
+        help="Origins of other sites whose pages may use this server with the user's session. Empty by default. "
+        "Example: ['https://hub.example.org']",
+    ).tag(config=True)
+    trust_proxy = Bool(
+        False, help="Believe X-Forwarded-For and X-Forwarded-Proto: only right behind a proxy that sets them itself."
+    ).tag(config=True)
+    max_body_bytes = Integer(
+        20 * _MEGABYTE,
+        min=1024,
+        help="Bytes of the largest request that is read; lockfiles for five platforms have some megabytes. A larger "
+        "one is answered with 413.",
+    ).tag(config=True)
+    body_timeout_seconds = Float(
+        60.0, help="Seconds in which a request's body must arrive; a slower one is cut off, to keep memory free."
+    ).tag(config=True)
+    idle_timeout_seconds = Float(120.0, help="Seconds after which a connection that asks for nothing is closed.").tag(
+        config=True
+    )
+    max_page_size = Integer(100, min=1, help="Rows in the largest page of a list.").tag(config=True)
+    download_wait_seconds = Float(
+        300.0,
+        help="Seconds that a download waits for an artifact which is still being made, before it is answered with 503. "
+        "The work goes on, and the next download joins it.",
+    ).tag(config=True)
+    threads = Integer(
+        8, min=1, help="Threads that ask the database for requests; each has a connection of its own."
+    ).tag(config=True)
+    channel_alias = Unicode("https://conda.anaconda.org", help="URL below which a channel given by its name lies.").tag(
+        config=True
+    )
+    default_channels = List(
+        Unicode(),
+        ["conda-forge"],
+        help="Channels of specifications that name none, in order of priority; always allowed. Names or URLs. "
+        "Example: ['conda-forge', 'https://channels.example.org/ours']",
+    ).tag(config=True)
+    allowed_channels = List(
+        Unicode(),
+        help="Names, URLs or patterns (a closing '*' for everything below) of channels that may be used. Empty allows "
+        "every name below channel_alias, no other URL and no path. Example: ['conda-forge', 'bioconda']",
+    ).tag(config=True)
+    base_images = Union(
+        [Unicode(), Dict()],
+        default_value="",
+        help="What images stand on: a registry reference, 'oci:DIRECTORY', 'archive:FILE' or 'scratch', or one for "
+        "each platform. Empty is a slim Debian. Example: {'linux-64': 'docker.io/library/debian:12-slim'}",
+    ).tag(config=True)
+    build_artifacts = List(
+        Unicode(),
+        [str(one) for one in DEFAULT_ARTIFACTS],
+        help="Artifacts that every build makes at once, in this order; others are made when they are first asked for.",
+    ).tag(config=True)
+    executor_class = Type(LocalExecutor, klass=Executor, help="Where builds run.").tag(config=True)
+    authenticator_class = Type(DummyAuthenticator, klass=Authenticator, help="Who callers are.").tag(config=True)
+
+    @default("directory")
+    def _directory(self) -> str:
+        return str(Path.home() / ".conda-store-server")
+
+    @default("database_url")
+    def _database_url(self) -> str:
+        return f"sqlite:///{self.root / 'conda-store.sqlite'}"
+
+    @default("log_level")
+    def _log_level(self) -> str:
+        return "INFO"
+
+    @validate("prefix")
+    def _whole_prefix(self, proposal: Any) -> str:
+        return f"/{stripped}/" if (stripped := proposal["value"].strip("/")) else "/"
+
+    @property
+    def root(self) -> Path:
+        """The directory, from the root of the file system."""
+        # Links stay: a path that is a link may be shorter, and be meant so.
+        return Path(self.directory).expanduser().absolute()
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the pages; known once the server listens."""
+        host = "localhost" if self.address in LOOPBACK_NAMES or not self.address.strip("0.:") else self.address
+        return f"http://{host}:{self.bound_port}{self.prefix}"
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Read the command line, then the file of `--config`; the command line wins."""
+        super().initialize(argv)
+        if not self.generate_config and Path(self.config_file).exists():
+            command_line = copy.deepcopy(self.config)
+            self.load_config_file(Path(self.config_file).name, str(Path(self.config_file).parent.absolute()))
+            self.update_config(command_line)
+
+    def start(self) -> None:
+        """Serve until SIGINT or SIGTERM."""
+        if self.generate_config:
+            self._write_config()
+        else:
+            asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        ended = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        await self.open()
+        try:
+            print(f"conda-store is ready at {self.url}", flush=True)
+            await ended.wait()
+        finally:
+            await self.close()
+
+    async def open(self) -> None:
+        """Build the parts and listen. Raises what is wrong with an option, by name."""
+        self.authenticator = cast(Callable[..., Authenticator], self.authenticator_class)(parent=self)
+        self.authenticator.check_address(self.address)
+        self.secret = ensure_secret(self.root / "cookie-secret")
+        settings = self.job_settings()
+        self.database = Database(self.database_url)
+        self.database.create_or_upgrade()
+        self.executor = cast(Callable[..., Executor], self.executor_class)(parent=self)
+        self.door = ThreadPoolExecutor(self.threads, thread_name_prefix="door")
+        sockets = listening_sockets(self.port, self.address)
+        self.bound_port = int(sockets[0].getsockname()[1])
+        self.executor.start(settings)
+        self.server = self._http_server(self._site(settings))
+        self.server.add_sockets(sockets)
+
+    async def close(self) -> None:
+        """Stop listening, end builds (they start again with the next server) and let go of everything."""
+        self.server.stop()
+        await self.server.close_all_connections()
+        await asyncio.get_running_loop().run_in_executor(None, self.executor.stop)
+        self.door.shutdown(cancel_futures=True)
+        self.database.close()
+
+    def job_settings(self) -> JobSettings:
+        """What builds have to know."""
+        policy = ChannelPolicy(self.channel_alias, tuple(self.default_channels), tuple(self.allowed_channels))
+        return JobSettings(
+            database_url=self.database_url,
+            store_directory=self.root / "store",
+            prefix_directory=self.root / "envs",
+            environments_directory=self.root / "environments",
+            policy=policy,
+            base_images=self.base_images or None,
+            build_artifacts=tuple(ArtifactType(name) for name in self.build_artifacts),
+        )
+
+    def _site(self, settings: JobSettings) -> Site:
+        storage = LocalStorage(settings.store_directory)
+        parts = self._parts(settings, storage)
+        access = RegistryAccess(parts.authenticator, parts.rules)
+        images = ImageManager(self.database, self.executor, parts.watcher)
+        registry = registry_routes(RegistryServer(self.database, storage), images, access.may_pull, parts.watcher.call)
+        return Site(
+            RouteTable(ROUTES),
+            parts,
+            registry,
+            body_limit=self.max_body_bytes,
+            openapi=openapi(ROUTES, self.prefix),
+            log_function=partial(log_request, self.log),
+        )
+
+    def _parts(self, settings: JobSettings, storage: LocalStorage) -> Parts:
+        database, executor, places = self.database, self.executor, settings.places
+        return Parts(
+            environments=EnvironmentManager(database, executor, places),
+            builds=BuildManager(database, executor, places, settings.policy),
+            artifacts=ArtifactManager(database, executor, storage),
+            namespaces=NamespaceManager(database),
+            state=StateManager(database, storage, self.root),
+            watcher=Watcher(database, self.door),
+            authenticator=self.authenticator,
+            rules=BrowserRules.of([self.address, *self.allowed_hosts], self.allowed_origins),
+            places=Places(self.prefix),
+            templates=page_templates(repository=repository),
+            door=self.door,
+            secret=self.secret,
+            page_limit=self.max_page_size,
+            download_wait_seconds=self.download_wait_seconds,
+        )
+
+    def _http_server(self, site: Site) -> PlainServer:
+        return PlainServer(
+            site,
+            xheaders=self.trust_proxy,
+            # The site itself counts bodies, so that too large a one gets an answer.
+            max_body_size=2**62,
+            body_timeout=self.body_timeout_seconds,
+            idle_connection_timeout=self.idle_timeout_seconds,
+        )
+
+    def _write_config(self) -> None:
+        path = Path(self.config_file)
+        if path.exists():
+            raise BadInput(f"{path} exists already: remove it, or name another file with --config.")
+        path.write_text(self.generate_config_file())
+        print(f"Wrote {path}")

@@ -1,0 +1,56 @@
+"""Where the proof of a caller stands in a request: a header or the session cookie."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from dataclasses import replace
+from hashlib import sha256
+
+from conda_store.auth.base import Authenticator
+from conda_store.auth.permissions import Identity
+
+SESSION_COOKIE = "conda-store-auth"
+SESSION_DAYS = 7
+
+
+def header_secret(authorization: str) -> str | None:
+    """The token of `Bearer` and `token`, or the password of `Basic` (RFC 6750, RFC 7617); None for anything else."""
+    scheme, _, value = authorization.strip().partition(" ")
+    if scheme.lower() in {"bearer", "token"}:
+        return value.strip() or None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return (password or user) if colon else None
+
+
+async def identify(authenticator: Authenticator, authorization: str | None, session: str | None) -> Identity:
+    """The caller of a request by its `Authorization` header, else by the name in its session.
+
+    A wrong or expired proof counts as none, and the identity remembers that it was there.
+    """
+    found: Identity | None = None
+    if authorization is not None:
+        secret = header_secret(authorization)
+        found = await authenticator.by_token(secret) if secret else None
+    elif session is not None:
+        found = await authenticator.by_name(session)
+    if found is not None:
+        return found
+    shown = authorization is not None or session is not None
+    return replace(authenticator.without_credentials(), credentials_invalid=shown)
+
+
+def form_token(secret: bytes, session: str) -> str:
+    """What our own forms carry: another site can send a form here, but not read what stands in ours."""
+    return hmac.new(secret, f"form:{session}".encode(), sha256).hexdigest()
+
+
+def is_form_token(secret: bytes, session: str, token: str) -> bool:
+    """Whether a form came from one of our pages in this session."""
+    return hmac.compare_digest(form_token(secret, session).encode(), token.encode("utf-8", "replace"))

@@ -1,0 +1,53 @@
+"""One local administrator: for a server on one's own machine, and for tests."""
+
+from __future__ import annotations
+
+import hmac
+
+from traitlets import Unicode
+
+from conda_store.auth.base import Authenticator, refuse_unless_loopback
+from conda_store.auth.permissions import Grant, Identity
+
+_ANYWHERE = (Grant("*/*", "admin"),)
+
+
+class DummyAuthenticator(Authenticator):
+    """Without `token` everyone who reaches the server is the administrator; with it, whoever shows it."""
+
+    username = Unicode(
+        "admin",
+        help="Name of the one administrator, shown on pages and recorded with each build. Any text.",
+    ).tag(config=True)
+    token = Unicode(
+        "",
+        help="Secret that proves who the administrator is: as 'Authorization: Bearer …', as the password of Basic, or "
+        "on the login page. Empty by default: then no proof is asked for, and the server only listens on loopback, "
+        "since whoever reaches it may do everything. Example: c.DummyAuthenticator.token = open('/run/token').read()",
+    ).tag(config=True)
+
+    async def by_token(self, token: str) -> Identity | None:
+        return self._administrator(by_token=True) if self.token and self._is_mine(token) else None
+
+    async def by_name(self, name: str) -> Identity | None:
+        return self._administrator() if name == self.username else None
+
+    async def by_password(self, name: str, password: str) -> Identity | None:
+        return self._administrator() if name == self.username and self._is_mine(password) else None
+
+    def without_credentials(self) -> Identity:
+        if not self.token:
+            return self._administrator()
+        return Identity(name=None, grants=(Grant("default/*", "viewer"),))
+
+    def check_address(self, address: str) -> None:
+        if not self.token:
+            refuse_unless_loopback(
+                address, "Set c.DummyAuthenticator.token to a secret, or listen on 127.0.0.1 (--address)."
+            )
+
+    def _is_mine(self, token: str) -> bool:
+        return hmac.compare_digest(token.strip().encode("utf-8", "replace"), self.token.strip().encode())
+
+    def _administrator(self, *, by_token: bool = False) -> Identity:
+        return Identity(self.username, _ANYWHERE, by_token=by_token)

@@ -1,0 +1,23 @@
+"""`api/v1/specification/`"""
+
+from __future__ import annotations
+
+from conda_store.handlers.base import ApiHandler
+from conda_store.handlers.verbs import describes, needs_permission
+from conda_store.models import Answer, BuildId, NewSpecification
+
+
+class Specifications(ApiHandler):
+    """`specification/`"""
+
+    async def check(self, permission: str) -> None:
+        """Where the environment goes stands in the body: the manager checks that; here, whether there is any place."""
+        if not self.identity.may_somewhere(permission):
+            raise self.identity.refusal(permission)
+
+    @needs_permission("environment:create")
+    @describes(Answer[BuildId], body=NewSpecification)
+    async def post(self) -> None:
+        """Build a specification or lockfile."""
+        build_id = await self.ask(self.parts.builds.submit, self.identity, self.body(NewSpecification))
+        self.answer(BuildId(build_id=build_id))

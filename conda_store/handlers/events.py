@@ -1,0 +1,43 @@
+"""`api/v1/build/{build}/events/`: what happens in a build, as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+from conda_store.errors import BadInput
+from conda_store.handlers.builds_in_paths import BuildHandler
+from conda_store.handlers.verbs import describes, needs_permission
+
+
+class BuildEvents(BuildHandler):
+    """A stream of server-sent events; a client that comes back says with `Last-Event-ID` what it has."""
+
+    _task: asyncio.Task[None] | None = None
+
+    @needs_permission("environment::read")
+    @describes("text/event-stream")
+    async def get(self, **_: str) -> None:
+        """Follow a build; 204 when nothing is left to tell, which ends a browser's attempts."""
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")
+        self._task = asyncio.current_task()
+        async with aclosing(self.parts.watcher.follow(self.build_id, self._last())) as events:
+            async for text in events:
+                self.write(text)
+                await self.flush()
+        if not self._headers_written:
+            self.clear_header("Content-Type")
+            self.set_status(204)
+
+    def on_connection_close(self) -> None:
+        """Stop waiting for what nobody will read."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _last(self) -> int:
+        text = self.request.headers.get("Last-Event-ID", "").strip() or "0"
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise BadInput("'Last-Event-ID' is not one that this stream gave: leave it out to begin at the start.")
+        return int(text)

@@ -1,0 +1,53 @@
+"""Handlers of requests that no other handler gets: wrong host, wrong path, too large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.web import HTTPError, stream_request_body
+
+from conda_store.errors import CondaStoreError
+from conda_store.handlers.base import ApiHandler, Parts
+from conda_store.handlers.pages import PageHandler
+
+
+class NotFound(ApiHandler):
+    """No such path under `api/`."""
+
+    async def prepare(self) -> None:
+        """Every method alike."""
+        raise HTTPError(404)
+
+
+class PageNotFound(PageHandler):
+    """No such page."""
+
+    async def prepare(self) -> None:
+        """Every method alike."""
+        raise HTTPError(404)
+
+
+class Refusal(ApiHandler):
+    """A request that is refused before anybody looks at it."""
+
+    def initialize(self, parts: Parts, error: CondaStoreError | None = None) -> None:
+        """`error` says why."""
+        super().initialize(parts)
+        self.error = error or CondaStoreError("Refused.")
+
+    async def prepare(self) -> None:
+        """Every method alike."""
+        raise self.error
+
+
+@stream_request_body
+class BodyTooLarge(ApiHandler):
+    """Answers while the body is still coming; what comes is thrown away."""
+
+    async def prepare(self) -> None:
+        """Every method alike."""
+        self.set_header("Connection", "close")
+        raise HTTPError(413)
+
+    def data_received(self, chunk: bytes) -> Any:
+        """Thrown away."""

@@ -1,0 +1,35 @@
+"""Who may pull: the same callers and rights as everywhere else, asked for the names of the registry."""
+
+from __future__ import annotations
+
+from tornado.web import RequestHandler
+
+from conda_store.auth.base import Authenticator
+from conda_store.auth.credentials import identify
+from conda_store.auth.origins import BrowserRules
+from conda_store.errors import CondaStoreError
+from conda_store.registry.names import DYNAMIC, is_dynamic, split_repository
+
+_PERMISSION = "environment::read"
+
+
+class RegistryAccess:
+    """Decides for the registry's handlers; cookies do not count there."""
+
+    def __init__(self, authenticator: Authenticator, rules: BrowserRules) -> None:
+        self.authenticator, self.rules = authenticator, rules
+
+    async def may_pull(self, handler: RequestHandler, repository: str | None) -> bool:
+        """Whether the caller may pull `repository`, or for None anything at all."""
+        if self.rules.is_foreign(handler.request.headers):
+            return False
+        who = await identify(self.authenticator, handler.request.headers.get("Authorization"), None)
+        if repository is None:
+            return who.may_somewhere(_PERMISSION) and not who.credentials_invalid
+        if is_dynamic(repository):
+            return who.may("environment:create", DYNAMIC)
+        try:
+            return who.may(_PERMISSION, *split_repository(repository))
+        except CondaStoreError:
+            # No environment has this name; who may read everything may hear so.
+            return who.may(_PERMISSION, "*")

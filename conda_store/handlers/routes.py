@@ -1,0 +1,46 @@
+"""Every path below the prefix, and who answers it."""
+
+from __future__ import annotations
+
+from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root, pages
+from conda_store.handlers.api_specifications import Specifications
+from conda_store.handlers.events import BuildEvents
+from conda_store.handlers.health import Health, Metrics, Ready
+from conda_store.handlers.login import LoginPage, Logout
+from conda_store.handlers.router import Route
+
+_V1 = "api/v1/"
+_BUILD = "api/v1/build/{build}/"
+_ENVIRONMENT = "api/v1/environment/{namespace}/{name}/"
+
+ROUTES = (
+    Route(_V1, api_root.Root),
+    Route(f"{_V1}permission/", api_root.OwnPermissions),
+    Route("api/openapi.json", api_root.OpenApi),
+    Route("openapi.json", api_root.OpenApi),
+    Route(f"{_V1}namespace/", api_namespaces.Namespaces),
+    Route(f"{_V1}namespace/{{namespace}}/", api_namespaces.OneNamespace),
+    Route(f"{_V1}environment/", api_environments.Environments),
+    Route("api/v2/environment/", api_environments.EnvironmentsByCursor),
+    Route(_ENVIRONMENT, api_environments.OneEnvironment),
+    Route(f"{_V1}specification/", Specifications),
+    Route(f"{_V1}build/", api_builds.Builds),
+    Route(_BUILD, api_builds.OneBuild),
+    Route(f"{_BUILD}cancel/", api_builds.CancelBuild),
+    Route(f"{_BUILD}packages/", api_builds.BuildPackages),
+    Route(f"{_BUILD}events/", BuildEvents),
+    *(
+        Route(f"{place}{path}", handler)
+        for place in (_BUILD, _ENVIRONMENT)
+        for path, handler in api_artifacts.PATHS.items()
+    ),
+    Route("", pages.EnvironmentsPage),
+    Route("create/", pages.CreatePage),
+    Route("build/{build}/", pages.BuildPage),
+    Route("login/", LoginPage),
+    Route("logout/", Logout),
+    Route("static/{file}", pages.StaticFile),
+    Route("health", Health),
+    Route("ready", Ready),
+    Route("metrics", Metrics),
+)

@@ -1,0 +1,177 @@
+"""Builds: submitted, found, listed, canceled and deleted. What they leave is `artifacts`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from conda_store import models
+from conda_store.auth.permissions import Identity
+from conda_store.builds import states
+from conda_store.builds.current import prefix_of, show_current
+from conda_store.builds.keys import Places
+from conda_store.db import Database, lists
+from conda_store.db.orm import BuildRow, EnvironmentRow, PackageRow, SpecificationRow
+from conda_store.errors import BadInput, CondaStoreError
+from conda_store.executors.base import Executor
+from conda_store.managers.environments import find_environment
+from conda_store.managers.namespaces import checked_name, ensure_namespace, find_namespace
+from conda_store.managers.paging import order_of, page_of
+from conda_store.managers.shapes import build_of, package_of
+from conda_store.managers.submitting import Submission, read_submission
+from conda_store.packages.channels import ChannelPolicy
+from conda_store.packages.installer import check_prefix_length
+from conda_store.registry.names import repository
+
+
+class BuildNotFound(CondaStoreError):
+    """No such build."""
+
+    status = 404
+    code = "build_not_found"
+
+
+class BuildManager:
+    """What a caller may ask of builds."""
+
+    def __init__(self, database: Database, executor: Executor, places: Places, policy: ChannelPolicy) -> None:
+        self.database, self.executor, self.places, self.policy = database, executor, places, policy
+
+    def submit(self, identity: Identity, new: models.NewSpecification) -> int:
+        """Check what was posted, schedule its build and return the build's number.
+
+        Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`.
+        """
+        namespace = checked_name(new.namespace or identity.primary_namespace)
+        submission = read_submission(new, self.policy)
+        identity.require("environment:create", namespace, submission.name)
+        repository(namespace, submission.name)  # raises for a name that its image could not have
+        with self.database.write() as session:
+            if find_namespace(session, namespace) is None:
+                identity.require("namespace::create", namespace)
+            environment = _ensure_environment(session, namespace, submission)
+            specification = _ensure_specification(session, submission)
+            build_id = self._schedule(session, environment, specification, identity)
+        self.executor.submit(build_id)
+        return build_id
+
+    def rebuild(self, identity: Identity, build_id: int) -> int:
+        """Build the same specification again; the number of the new build."""
+        with self.database.write() as session:
+            row = live_build(session, build_id)
+            new_id = self._schedule(session, row.environment, row.specification, identity)
+        self.executor.submit(new_id)
+        return new_id
+
+    def cancel(self, build_id: int) -> None:
+        """End a build; raises `BuildEnded`."""
+        with self.database.write() as session:
+            live_build(session, build_id)
+            states.cancel(session, build_id)
+        self.executor.cancel(build_id)
+
+    def delete(self, build_id: int) -> None:
+        """Hide an ended build; raises `BadInput` while it runs. A current one gives way to the newest completed one."""
+        with self.database.write() as session:
+            row = live_build(session, build_id)
+            if row.status not in states.ENDED:
+                raise BadInput(f"Build {build_id} is {row.status}: cancel it first, or wait until it has ended.")
+            row.deleted_on = datetime.now(UTC)
+            session.flush()
+            if row.environment.current_build_id == build_id:
+                row.environment.current_build_id = _successor(session, row.environment_id) or build_id
+                show_current(session, row.environment, self.places)
+
+    def get(self, build_id: int) -> models.Build:
+        """One build; raises `BuildNotFound`."""
+        with self.database.read() as session:
+            return build_of(live_build(session, build_id), whole=True)
+
+    def entity(self, build_id: int) -> tuple[str, str] | None:
+        """Namespace and name of a build's environment; None when there is no such build."""
+        with self.database.read() as session:
+            row = find_build(session, build_id)
+            return (row.environment.namespace.name, row.environment.name) if row else None
+
+    def page(self, identity: Identity, asked: models.BuildQuery, most: int) -> models.Page[models.Build]:
+        """A page of the builds that the caller may read."""
+        filters = lists.BuildFilters(
+            visible=identity.patterns("environment::read"),
+            environment_id=asked.environment_id,
+            namespace=asked.namespace,
+            name=asked.name,
+            status=asked.status,
+            artifact=asked.artifact,
+            packages=asked.packages,
+        )
+        order = order_of(asked, lists.BUILD_SORTS, BuildRow.id, ("id",))
+        with self.database.read() as session:
+            return page_of(session, lists.builds(filters), order, asked, most, build_of)
+
+    def packages(self, build_id: int, asked: models.PackageQuery, most: int) -> models.Page[models.Package]:
+        """A page of the packages of a build."""
+        query = lists.packages(build_id, asked.search, asked.exact, asked.build)
+        order = order_of(asked, lists.PACKAGE_SORTS, PackageRow.id, ("channel", "name"))
+        with self.database.read() as session:
+            return page_of(session, query, order, asked, most, package_of)
+
+    def _schedule(
+        self, session: Session, environment: EnvironmentRow, specification: SpecificationRow, identity: Identity
+    ) -> int:
+        row = states.schedule(session, environment, specification, identity.name or "anonymous")
+        check_prefix_length(prefix_of(row, self.places))
+        return row.id
+
+
+def live_build(session: Session, build_id: int) -> BuildRow:
+    """The row of a build that is not deleted; raises `BuildNotFound`."""
+    row = find_build(session, build_id)
+    if row is None:
+        raise BuildNotFound(f"There is no build {build_id}.")
+    return row
+
+
+def find_build(session: Session, build_id: int) -> BuildRow | None:
+    """The row of a build when neither it nor its environment is deleted."""
+    row = session.get(BuildRow, build_id)
+    gone = row is None or row.deleted_on is not None or row.environment.deleted_on is not None
+    return None if gone else row
+
+
+def _ensure_environment(session: Session, namespace: str, submission: Submission) -> EnvironmentRow:
+    row = find_environment(session, namespace, submission.name)
+    if row is None:
+        place = ensure_namespace(session, namespace)
+        row = EnvironmentRow(namespace=place, name=submission.name, description="", created_on=datetime.now(UTC))
+        session.add(row)
+    row.description = submission.description or row.description
+    session.flush()
+    return row
+
+
+def _ensure_specification(session: Session, submission: Submission) -> SpecificationRow:
+    """Equal specifications are one row, with the text of the first who posted it."""
+    same = (SpecificationRow.sha256 == submission.sha256, SpecificationRow.is_lockfile == submission.is_lockfile)
+    row = session.scalar(select(SpecificationRow).where(*same))
+    if row is None:
+        row = SpecificationRow(
+            name=submission.name,
+            sha256=submission.sha256,
+            spec=submission.spec,
+            source=submission.source,
+            is_lockfile=submission.is_lockfile,
+            created_on=datetime.now(UTC),
+        )
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _successor(session: Session, environment_id: int) -> int | None:
+    """The newest completed build of an environment, else its newest at all."""
+    of_it = (BuildRow.environment_id == environment_id, BuildRow.deleted_on.is_(None))
+    newest = select(BuildRow.id).where(*of_it).order_by(BuildRow.id.desc()).limit(1)
+    completed = newest.where(BuildRow.status == states.Status.COMPLETED)
+    return session.scalar(completed) or session.scalar(newest)

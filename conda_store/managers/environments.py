@@ -1,0 +1,133 @@
+"""Environments: found, listed, changed and deleted. Making one is submitting a build (`builds`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from conda_store import models
+from conda_store.auth.permissions import Identity
+from conda_store.builds import states
+from conda_store.builds.current import show_current
+from conda_store.builds.keys import Places
+from conda_store.db import Database, lists
+from conda_store.db.orm import BuildRow, EnvironmentRow, NamespaceRow
+from conda_store.errors import BadInput, CondaStoreError
+from conda_store.executors.base import Executor
+from conda_store.managers.paging import cursor_page_of, order_of, page_of
+from conda_store.managers.shapes import build_of, environment_of
+
+_DEFAULT_ORDER = ("namespace", "name")
+
+
+class EnvironmentNotFound(CondaStoreError):
+    """No such environment."""
+
+    status = 404
+    code = "environment_not_found"
+
+
+class EnvironmentManager:
+    """What a caller may ask of environments; `most` is always the largest page."""
+
+    def __init__(self, database: Database, executor: Executor, places: Places) -> None:
+        self.database, self.executor, self.places = database, executor, places
+
+    def page(self, identity: Identity, asked: models.EnvironmentQuery, most: int) -> models.Page[models.Environment]:
+        """A page of the environments that the caller may read; all of them when no page was asked for."""
+        query = lists.environments(_filters(identity, asked))
+        order = order_of(asked, lists.ENVIRONMENT_SORTS, EnvironmentRow.id, _DEFAULT_ORDER)
+        with self.database.read() as session:
+            return page_of(session, query, order, asked, most, environment_of, all_by_default=True)
+
+    def cursor_page(
+        self, identity: Identity, asked: models.EnvironmentCursorQuery, most: int
+    ) -> models.CursorPage[models.Environment]:
+        """The same behind a cursor."""
+        query = lists.environments(_filters(identity, asked))
+        order = order_of(asked, lists.ENVIRONMENT_SORTS, EnvironmentRow.id, _DEFAULT_ORDER)
+
+        def key(row: EnvironmentRow) -> Sequence[Any]:
+            values = {"namespace.name": row.namespace.name, "environment.name": row.name, "environment.id": row.id}
+            return [values[f"{column.class_.__tablename__}.{column.key}"] for column in order.all]
+
+        with self.database.read() as session:
+            return cursor_page_of(session, query, order, asked, most, environment_of, key)
+
+    def get(self, namespace: str, name: str) -> models.Environment:
+        """One environment with its current build; raises `EnvironmentNotFound`."""
+        with self.database.read() as session:
+            row = live_environment(session, namespace, name)
+            build = session.get(BuildRow, row.current_build_id)
+            return environment_of(row, build_of(build, whole=True) if build else None)
+
+    def current_build_id(self, namespace: str, name: str) -> int:
+        """The number of the current build; raises `EnvironmentNotFound`."""
+        with self.database.read() as session:
+            return live_environment(session, namespace, name).current_build_id or 0
+
+    def change(self, namespace: str, name: str, wanted: models.EnvironmentChange) -> None:
+        """Another current build, another description; raises `BadInput` for a build that cannot be current."""
+        with self.database.write() as session:
+            row = live_environment(session, namespace, name)
+            if wanted.build_id is not None:
+                _check_may_be_current(session.get(BuildRow, wanted.build_id), row, wanted.build_id)
+                states.make_current(session, wanted.build_id)
+                show_current(session, row, self.places)
+            if wanted.description is not None:
+                row.description = wanted.description
+
+    def delete(self, namespace: str, name: str) -> None:
+        """Hide an environment and free its name; what it left is collected later. Its builds are canceled."""
+        with self.database.write() as session:
+            row = live_environment(session, namespace, name)
+            row.deleted_on = datetime.now(UTC)
+            running = [build.id for build in _running(session, row.id)]
+            for build_id in running:
+                states.cancel(session, build_id)
+            show_current(session, row, self.places)
+        for build_id in running:
+            self.executor.cancel(build_id)
+
+
+def live_environment(session: Session, namespace: str, name: str) -> EnvironmentRow:
+    """The row of an environment that is not deleted; raises `EnvironmentNotFound`."""
+    row = find_environment(session, namespace, name)
+    if row is None:
+        raise EnvironmentNotFound(f"There is no environment '{namespace}/{name}'.")
+    return row
+
+
+def find_environment(session: Session, namespace: str, name: str) -> EnvironmentRow | None:
+    """The row of an environment that is not deleted."""
+    query = select(EnvironmentRow).join(NamespaceRow, EnvironmentRow.namespace_id == NamespaceRow.id)
+    named = (NamespaceRow.name == namespace, EnvironmentRow.name == name)
+    return session.scalar(query.where(*named, EnvironmentRow.deleted_on.is_(None)))
+
+
+def _running(session: Session, environment_id: int) -> list[BuildRow]:
+    running = BuildRow.status.not_in(states.ENDED)
+    return list(session.scalars(select(BuildRow).where(BuildRow.environment_id == environment_id, running)))
+
+
+def _check_may_be_current(build: BuildRow | None, environment: EnvironmentRow, build_id: int) -> None:
+    if build is None or build.environment_id != environment.id or build.deleted_on is not None:
+        raise BadInput(f"Build {build_id} is not a build of '{environment.namespace.name}/{environment.name}'.")
+    if build.status != states.Status.COMPLETED:
+        raise BadInput(f"Build {build_id} is {build.status}: only a COMPLETED build can be the current one.")
+
+
+def _filters(identity: Identity, asked: models.EnvironmentFilter) -> lists.EnvironmentFilters:
+    return lists.EnvironmentFilters(
+        visible=identity.patterns("environment::read"),
+        search=asked.search,
+        namespace=asked.namespace,
+        name=asked.name,
+        status=asked.status,
+        artifact=asked.artifact,
+        packages=asked.packages,
+    )

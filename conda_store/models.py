@@ -1,0 +1,299 @@
+"""The shapes that cross the HTTP border: one definition validates, answers and documents.
+
+No database and no HTTP here. Times of builds and specifications are written as naive UTC without suffix (clients in
+the field append `Z` themselves); a number that no column can hold is refused when it is read.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+LARGEST_ID = 2**31 - 1
+
+
+def _storable(text: str) -> str:
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds a character that cannot be stored")
+    return text
+
+
+def _naive(time: datetime) -> str:
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat()
+
+
+T = TypeVar("T")
+Text = Annotated[str, AfterValidator(_storable)]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+Time = Annotated[datetime, PlainSerializer(_naive, return_type=str)]
+Status = Literal["QUEUED", "BUILDING", "COMPLETED", "FAILED", "CANCELED"]
+ArtifactName = Literal[
+    "DIRECTORY", "LOCKFILE", "LOGS", "YAML", "CONDA_PACK", "DOCKER_MANIFEST", "CONSTRUCTOR_INSTALLER", "SBOM"
+]
+
+
+class Model(BaseModel):
+    """A value; unknown keys of a request are ignored, as clients of several ages send them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Answer(Model, Generic[T]):
+    """One thing."""
+
+    status: Literal["ok"] = "ok"
+    data: T
+    message: str | None = None
+
+
+class Acknowledgement(Model):
+    """Done, and nothing to show."""
+
+    status: Literal["ok"] = "ok"
+    data: None = None
+    message: str | None = None
+
+
+class Page(Model, Generic[T]):
+    """One page by number; `count` is the number of all rows."""
+
+    status: Literal["ok"] = "ok"
+    data: list[T]
+    message: str | None = None
+    page: int
+    size: int
+    count: int
+
+
+class CursorPage(Model, Generic[T]):
+    """One page by cursor; the cursor of the next page is None on the last one."""
+
+    status: Literal["ok"] = "ok"
+    data: list[T]
+    message: str | None = None
+    cursor: str | None
+    count: int
+
+
+class ProblemPlace(Model):
+    """One thing that is wrong with a file, and where (line and column from 1)."""
+
+    message: str
+    line: int | None = None
+    column: int | None = None
+    path: str | None = None
+
+
+class ErrorAnswer(Model):
+    """`message` is for people, `code` for programs."""
+
+    status: Literal["error"] = "error"
+    message: str
+    data: None = None
+    code: str
+    errors: list[ProblemPlace] | None = None
+
+
+class Version(Model):
+    """The version of this server."""
+
+    version: str
+
+
+class Permissions(Model):
+    """What a caller may do; the keys are patterns `namespace/environment`."""
+
+    authenticated: bool
+    primary_namespace: str
+    entity_permissions: dict[str, list[str]]
+    entity_roles: dict[str, list[str]]
+    expiration: str | None
+
+
+class RoleMapping(Model):
+    """A role that a namespace grants."""
+
+    id: int
+    entity: str
+    role: str
+
+
+class NamespaceSummary(Model):
+    """A namespace in a list."""
+
+    id: int
+    name: str
+
+
+class Namespace(NamespaceSummary):
+    """A namespace."""
+
+    metadata_: dict[str, Any] = {}
+    role_mappings: list[RoleMapping] = []
+
+
+class Artifact(Model):
+    """Something that a build left."""
+
+    id: int
+    artifact_type: ArtifactName
+    key: str
+    state: str
+    reason: str | None = None
+    size: int = 0
+
+
+class Specification(Model):
+    """A specification as it was normalised."""
+
+    id: int
+    name: str
+    spec: dict[str, Any]
+    sha256: str
+    created_on: Time
+
+
+class Channel(Model):
+    """A channel."""
+
+    id: int
+    name: str
+    last_update: Time | None
+
+
+class Package(Model):
+    """A package of a build."""
+
+    id: int
+    channel: Channel
+    name: str
+    version: str
+    license: str | None
+    summary: str
+    build: str
+    sha256: str
+
+
+class Build(Model):
+    """A build; `specification` and `build_artifacts` are null in lists, `packages` everywhere (a path of its own)."""
+
+    id: int
+    environment_id: int
+    specification: Specification | None = None
+    packages: list[Package] | None = None
+    status: Status
+    status_info: str | None
+    size: int
+    scheduled_on: Time
+    started_on: Time | None
+    ended_on: Time | None
+    build_artifacts: list[Artifact] | None = None
+
+
+class Environment(Model):
+    """An environment; `current_build` is null in lists."""
+
+    id: int
+    namespace: Namespace
+    name: str
+    current_build_id: int
+    current_build: Build | None = None
+    description: str
+
+
+class BuildId(Model):
+    """Which build a request started."""
+
+    build_id: int
+
+
+class Image(Model):
+    """Where the image of a build is pulled from."""
+
+    image: str
+    digest: str | None
+    tags: list[str]
+
+
+class Sorting(Model):
+    """How a list is sorted; `order` is `asc` or `desc`."""
+
+    sort_by: list[Text] = []
+    order: Text | None = None
+
+
+class PageQuery(Sorting):
+    """A page by number; `size` is capped by the server."""
+
+    page: Id | None = None
+    size: Annotated[int, Field(ge=0, le=LARGEST_ID)] | None = None
+
+
+class CursorQuery(Sorting):
+    """A page by cursor."""
+
+    limit: Annotated[int, Field(ge=0, le=LARGEST_ID)] | None = None
+    cursor: Text | None = None
+
+
+class EnvironmentFilter(Model):
+    """Filters of environments; those after `name` test the current build. `packages` must all be there."""
+
+    search: Text | None = None
+    namespace: Text | None = None
+    name: Text | None = None
+    status: Text | None = None
+    artifact: Text | None = None
+    packages: list[Text] = []
+
+
+class EnvironmentQuery(PageQuery, EnvironmentFilter):
+    """Environments by page."""
+
+
+class EnvironmentCursorQuery(CursorQuery, EnvironmentFilter):
+    """Environments by cursor."""
+
+
+class BuildQuery(PageQuery):
+    """Builds by page."""
+
+    environment_id: Id | None = None
+    namespace: Text | None = None
+    name: Text | None = None
+    status: Text | None = None
+    artifact: Text | None = None
+    packages: list[Text] = []
+
+
+class PackageQuery(PageQuery):
+    """Packages of a build by page; `search` is part of a name, or all of it with `exact`."""
+
+    search: Text | None = None
+    exact: Text | None = None
+    build: Text | None = None
+
+
+class ArchiveQuery(Model):
+    """`format` is `gz` or `zst`."""
+
+    format: Literal["gz", "zst"] = "gz"
+
+
+class NewSpecification(Model):
+    """A specification or lockfile to build; `specification` is its text."""
+
+    specification: Text
+    namespace: Text | None = None
+    is_lockfile: bool | None = None
+    environment_name: Text | None = None
+    environment_description: Text | None = None
+
+
+class EnvironmentChange(Model):
+    """Another current build, or another description."""
+
+    build_id: Id | None = None
+    description: Text | None = None
