@@ -30,6 +30,8 @@ from conda_store.storage.base import Storage
 
 LOCKFILE_NAME, YAML_NAME, LOGS_NAME, ARCHIVE_NAME = "conda-lock.yml", "environment.yaml", "logs.txt", "archive.json"
 
+TOO_MUCH_MEMORY = "It needed more memory than a build may have here; an administrator can raise the limit."
+
 _logger = logging.getLogger(__name__)
 
 # Puts an artifact into the state READY, inside the transaction that holds the build.
@@ -157,7 +159,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, CondaStoreError):
         return error.message
     if isinstance(error, MemoryError):
-        return "It needed more memory than a build may have here; an administrator can raise the limit."
+        return TOO_MUCH_MEMORY
     _logger.error("An unforeseen failure in a build", exc_info=error)
     return (
         f"Something went wrong inside of conda-store ({type(error).__name__}), which is not your fault. "

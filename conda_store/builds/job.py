@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 from conda_store.builds.artifacts import ArtifactMaker, keep_log, reason_of
 from conda_store.builds.current import show_current
@@ -34,6 +35,7 @@ from conda_store.builds.subject import JobSettings, Limits, Subject, read_subjec
 from conda_store.builds.workshop import Workshop
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow
+from conda_store.errors import StorageFull
 from conda_store.packages.locked import Lock
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.specification import Specification
@@ -128,7 +130,7 @@ class Job:
         if platform != maker.build.machine:
             with self._appearing(maker, packages, 0):
                 return
-        subject.prefix.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(subject.prefix.parent)
         environment = maker.environments[platform]
         size = sum(package.size for package in environment.ownership.order)
         appearing = partial(self._appearing, maker, packages, size)
@@ -175,3 +177,11 @@ class Job:
         self.log.flush()
         with suppress(StaleLease, CancelRequested), self.database.write() as session:
             keep_log(session, self.workshop.storage, fail(session, self.lease, reason))
+
+
+def make_folder(path: Path) -> None:
+    """Make a directory and those above it. Raises `StorageFull` naming it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFull(f"The directory {path} for prefixes cannot be made: {error.strerror}.") from error

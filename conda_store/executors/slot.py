@@ -18,6 +18,7 @@ from multiprocessing.context import ForkServerContext
 
 from pebble import ProcessExpired, ProcessPool
 
+from conda_store.builds.artifacts import TOO_MUCH_MEMORY
 from conda_store.builds.leases import new_token
 from conda_store.builds.subject import JobSettings
 from conda_store.executors.worker import enter, sweep, work
@@ -114,4 +115,6 @@ def _cause(error: BaseException) -> str:
         number = -error.exitcode if error.exitcode else 0
         how = signal.Signals(number).name if number in set(signal.Signals) else f"status {error.exitcode}"
         return f"The worker ended unexpectedly ({how}); it may have used more memory than it may have."
+    if isinstance(error, MemoryError):
+        return TOO_MUCH_MEMORY
     return f"The worker failed ({type(error).__name__})."

@@ -17,8 +17,13 @@ from conda_store.builds.job import run_job
 from conda_store.builds.subject import JobSettings
 from conda_store.builds.workshop import Workshop
 
-#: Imported once, in the process that workers are forked from: half a second that no build has to wait for.
-PRELOAD = ("conda_store.executors.worker", "conda_store.builds.archive", "conda_store.registry.images")
+#: Imported once, in the process that workers are forked from: a second that no build has to wait for.
+PRELOAD = (
+    "conda_store.executors.worker",
+    "conda_store.builds.archive",
+    "conda_store.registry.images",
+    "conda_lock.lockfile.v1.models",
+)
 
 
 _greetings: list[Connection] = []
