@@ -9,8 +9,8 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -111,22 +111,29 @@ def test_upgrading_again_changes_nothing(engine: Engine, database_url: str) -> N
     database.close()
 
 
-def test_several_processes_may_start_at_once(database_url: str) -> None:
+def upgrade_together(urls: Sequence[str], starters: Barrier) -> None:
+    for url in urls:
+        starters.wait(60)
+        upgrade_db(url)
+
+
+def test_several_processes_may_start_at_once(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> None:
+    urls = [f"sqlite:///{tmp_path}/{number}.sqlite" for number in range(12)]
+    if not database_url.startswith("sqlite"):
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        urls = [server.new_database() for _ in range(3)]
     spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=upgrade_db, args=(database_url,)) for _ in range(3)]
+    starters = spawn.Barrier(5)
+    processes = [spawn.Process(target=upgrade_together, args=(urls, starters)) for _ in range(5)]
     for process in processes:
         process.start()
-    threads = [threading.Thread(target=upgrade_db, args=(database_url,)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
     for process in processes:
         process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
-    database = Database(database_url)
-    database.check_schema()
-    database.close()
+    assert [process.exitcode for process in processes] == [0] * 5
+    for url in urls:
+        database = Database(url)
+        database.check_schema()
+        database.close()
 
 
 KILLED = """

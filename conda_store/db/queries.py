@@ -1,4 +1,4 @@
-"""Questions about one thing, about the queue and about sums; each is one statement. Lists and pages are `lists.py`.
+"""Questions about one thing and about sums; each is one statement. Lists and pages are `lists.py`.
 
 Functions take the session first. `find_x` gives None for what does not exist or is marked as deleted, itself or
 what it belongs to.
@@ -16,9 +16,6 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from conda_store.db.lists import living, living_builds, visible
 from conda_store.db.orm import ArtifactRow, BuildRow, EnvironmentRow, EventRow, NamespaceRow, SpecificationRow
-
-# States as `builds.states` spells them, which stands above.
-_QUEUED, _BUILDING = "QUEUED", "BUILDING"
 
 
 @dataclass(frozen=True)
@@ -67,27 +64,6 @@ def list_events(session: Session, build_id: int, after: int, limit: int) -> list
     """The first `limit` events of a build with numbers above `after`, in order."""
     query = select(EventRow).where(EventRow.build_id == build_id, EventRow.number > after)
     return list(session.scalars(query.order_by(EventRow.number).limit(limit)))
-
-
-def list_queued(session: Session, limit: int) -> list[int]:
-    """Builds to begin with, next first; fair: a namespace gets its n-th worker when all others that wait have n - 1.
-
-    Among namespaces with equally many workers the oldest build comes first.
-    """
-    namespace = EnvironmentRow.namespace_id
-    unfinished = (
-        select(
-            BuildRow.id,
-            BuildRow.status,
-            # What is running comes first in its namespace, so that what waits is ranked behind it.
-            func.row_number().over(partition_by=namespace, order_by=(BuildRow.status, BuildRow.id)).label("place"),
-        )
-        .join(EnvironmentRow, BuildRow.environment_id == EnvironmentRow.id)
-        .where(BuildRow.status.in_((_BUILDING, _QUEUED)), BuildRow.deleted_on.is_(None))
-        .subquery()
-    )
-    queued = select(unfinished.c.id).where(unfinished.c.status == _QUEUED)
-    return list(session.scalars(queued.order_by(unfinished.c.place, unfinished.c.id).limit(limit)))
 
 
 def usage(session: Session, patterns: Sequence[str]) -> dict[str, Usage]:
