@@ -20,7 +20,13 @@ ORDER = [
     "terminal",
     "app",
     "hub",
+    "client_commands",
     "client",
+    "client_connection",
+    "client_patience",
+    "client_download",
+    "client_events",
+    "client_answers",
     "handlers",
     "managers",
     "auth",
@@ -41,10 +47,15 @@ ORDER = [
     "_version",
 ]
 BELOW_ALL = set(ORDER[ORDER.index("specification") :])
+# The client is installed beside a user's own packages, without what the server needs.
+CLIENT = set(ORDER[ORDER.index("client") : ORDER.index("handlers")]) | {"errors", "_version"}
 # Parts that import less than their place would allow.
 NARROWER = {
     "hub": BELOW_ALL,
-    "client": BELOW_ALL,
+    "client_commands": CLIENT,
+    "client": CLIENT,
+    "client_connection": CLIENT,
+    "client_answers": {"errors"},
     "handlers": set(ORDER[ORDER.index("managers") :]) - {"db"},
     "auth": BELOW_ALL,
     "db": BELOW_ALL,
@@ -148,6 +159,7 @@ def test_every_part_has_a_place_in_the_table() -> None:
         ("registry/serve.py", "from conda_store.db import queries", "registry does not import db"),
         ("handlers/pages.py", "from conda_store.db import queries", "handlers does not import db"),
         ("client.py", "from conda_store.builds import runner", "client does not import builds"),
+        ("client_answers.py", "from conda_store import models", "client_answers does not import models"),
         ("__init__.py", "from conda_store.builds import runner", "__init__ does not import builds"),
     ],
 )
