@@ -12,7 +12,7 @@ _BYTES = 32
 
 
 def ensure_secret(path: Path) -> bytes:
-    """The bytes in `path`, made, and its directory too, when there is none. Raises `StorageFull` when it cannot be kept or read."""
+    """The bytes in `path`; file and directory are made when there are none. Raises `StorageFull` when that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():

@@ -9,13 +9,13 @@ from urllib.parse import quote, unquote
 def segments_of(path: str) -> tuple[str, ...] | None:
     """The components of a raw URL path, unquoted; a closing slash makes no difference.
 
-    None for a path that names nothing here: not UTF-8, a control character, an empty component in its midst.
+    None for a path that names nothing here: not UTF-8, a control character or a slash in a component, an empty one.
     """
     try:
         parts = [unquote(part, errors="strict") for part in path.strip("/").split("/")] if path.strip("/") else []
     except UnicodeDecodeError:
         return None
-    if not all(part and part.isprintable() for part in parts):
+    if not all(part and part.isprintable() and "/" not in part for part in parts):
         return None
     return tuple(parts)
 

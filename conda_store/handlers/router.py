@@ -93,7 +93,7 @@ class Site(Application):
             return BodyLimit(super().find_handler(request), request, self)
         found = self.table.find(inside) if inside is not None else None
         if found is None:
-            handler: type[RequestHandler] = NotFound if inside and inside[0] == "api" else PageNotFound
+            handler: type[RequestHandler] = NotFound if "api" in request.path.split("/") else PageNotFound
             return BodyLimit(self._delegate(request, handler, {}), request, self)
         return BodyLimit(self._delegate(request, *found), request, self)
 
