@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -134,6 +138,30 @@ def test_several_processes_may_start_at_once(request: pytest.FixtureRequest, dat
         database = Database(url)
         database.check_schema()
         database.close()
+
+
+def test_an_upgrade_waits_for_one_that_has_only_begun(tmp_path: Path) -> None:
+    path = tmp_path / "conda-store.sqlite"
+    database = Database(f"sqlite:///{path}")
+    upgrading = ThreadPoolExecutor(1)
+    with (tmp_path / "conda-store.sqlite.upgrade-lock").open("w") as lock, closing(sqlite3.connect(path)) as other:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # As while going over to WAL: whoever wants the same now is turned away without waiting.
+        other.execute("BEGIN EXCLUSIVE")
+        done = upgrading.submit(database.create_or_upgrade)
+        while not (done.done() or waits_for_a_lock()):
+            pass
+        other.execute("COMMIT")
+    done.result()
+    upgrading.shutdown()
+    database.check_schema()
+    database.close()
+
+
+def waits_for_a_lock() -> bool:
+    """Whether a thread of this process waits for another's `flock`: proc(5), /proc/locks."""
+    waiting = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "-> FLOCK" in line]
+    return any(fields[5] == str(os.getpid()) for fields in waiting)
 
 
 KILLED = """
