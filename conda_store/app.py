@@ -32,11 +32,13 @@ from conda_store.handlers.pages import page_templates
 from conda_store.handlers.places import Places
 from conda_store.handlers.registry import registry_routes
 from conda_store.handlers.registry_access import RegistryAccess
+from conda_store.handlers.registry_base import at_once
 from conda_store.handlers.router import RouteTable, Site
 from conda_store.handlers.routes import ROUTES
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.environments import EnvironmentManager
+from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import ImageManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.state import StateManager
@@ -223,6 +225,7 @@ class CondaStore(Application):
         self.door = ThreadPoolExecutor(self.threads, thread_name_prefix="door")
         sockets = listening_sockets(self.port, self.address)
         self.bound_port = int(sockets[0].getsockname()[1])
+        self.watcher = Watcher(self.database, self.door)
         self.executor.start(settings)
         self.server = self._http_server(self._site(settings))
         self.server.add_sockets(sockets)
@@ -253,7 +256,11 @@ class CondaStore(Application):
         parts = self._parts(settings, storage)
         access = RegistryAccess(parts.authenticator, parts.rules)
         images = ImageManager(self.database, self.executor, parts.watcher)
-        registry = registry_routes(RegistryServer(self.database, storage), images, access.may_pull, parts.watcher.call)
+        waiting = ImageWaiting(self.database, self.executor, parts.watcher)
+        serve = RegistryServer(self.database, storage)
+        # Where the database is a local file, a thread costs more than the query.
+        door = at_once if self.database_url.startswith("sqlite") else parts.watcher.call
+        registry = registry_routes(serve, images, access.may_pull, door, waiting)
         return Site(
             RouteTable(ROUTES),
             parts,

@@ -16,12 +16,13 @@ from conda_store.handlers.registry_base import (
     MayPull,
     RegistryHandler,
     RegistryParts,
+    WaitsForImages,
     allow_all,
     at_once,
 )
 from conda_store.handlers.verbs import filtered, needs_permission, public
-from conda_store.registry.errors import NameUnknown, RangeUnsatisfiable
-from conda_store.registry.names import LATEST, is_dynamic
+from conda_store.registry.errors import ManifestUnknown, NameUnknown, RangeUnsatisfiable
+from conda_store.registry.names import LATEST, is_digest, is_dynamic
 from conda_store.registry.serve import Blob, Manifest, RegistryServer
 
 # 64 KB is slow, and above a megabyte many slow clients cost memory.
@@ -33,9 +34,11 @@ def registry_routes(
     images: DynamicImages | None = None,
     may_pull: MayPull = allow_all,
     door: Door = at_once,
+    waiting: WaitsForImages | None = None,
 ) -> list[URLSpec]:
-    """The rules for `/v2/`, at the root of the host. Without `images` nothing is made on demand."""
-    parts = {"parts": RegistryParts(serve, images, may_pull, door)}
+    """The rules for `/v2/`, at the root of the host. Without `images` nothing is made on demand, without
+    `waiting` a pull of an image that is still being made is refused."""
+    parts = {"parts": RegistryParts(serve, images, may_pull, door, waiting)}
     # An environment may be called "blobs" or "uploads": the longest name wins, and the first rule.
     routes: list[tuple[str, type[RequestHandler]]] = [
         (r"/v2/?", VersionHandler),
@@ -68,9 +71,21 @@ class ManifestHandler(RegistryHandler):
         # docker asks with HEAD first: that starts the work as well, and is held as long.
         if self.parts.images and reference == LATEST and is_dynamic(repository):
             await self.parts.images.ensure_dynamic(repository)
-        self.write_manifest(await self.door(self.serve.manifest, repository, reference))
+        self.write_manifest(await self._find(repository, reference))
 
     head = get
+
+    async def _find(self, repository: str, reference: str) -> Manifest:
+        try:
+            found: Manifest = await self.door(self.serve.manifest, repository, reference)
+            return found
+        except (ManifestUnknown, NameUnknown):
+            if self.parts.waiting is None or is_digest(reference) or is_dynamic(repository):
+                raise
+        # It may be that nobody has made it yet: clients wait for minutes, but give up at a refusal.
+        await self.parts.waiting.ensure_tag(repository, reference)
+        made: Manifest = await self.door(self.serve.manifest, repository, reference)
+        return made
 
 
 class BlobHandler(RegistryHandler):

@@ -8,6 +8,7 @@ from conda_store.auth.base import Authenticator
 from conda_store.auth.credentials import identify
 from conda_store.auth.origins import BrowserRules
 from conda_store.errors import CondaStoreError
+from conda_store.registry.errors import Unauthorized
 from conda_store.registry.names import DYNAMIC, is_dynamic, split_repository
 
 _PERMISSION = "environment::read"
@@ -24,8 +25,10 @@ class RegistryAccess:
         if self.rules.is_foreign(handler.request.headers):
             return False
         who = await identify(self.authenticator, handler.request.headers.get("Authorization"), None)
+        if who.credentials_invalid:
+            raise Unauthorized("The credentials are not valid (any more): log in again.")
         if repository is None:
-            return who.may_somewhere(_PERMISSION) and not who.credentials_invalid
+            return who.may_somewhere(_PERMISSION)
         if is_dynamic(repository):
             return who.may("environment:create", DYNAMIC)
         try:

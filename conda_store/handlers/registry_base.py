@@ -38,6 +38,13 @@ class DynamicImages(Protocol):
         """Return when the image is there; raises `RegistryError` when it cannot be."""
 
 
+class WaitsForImages(Protocol):
+    """Knows of images that are on their way."""
+
+    async def ensure_tag(self, name: str, tag: str) -> None:
+        """Return when waiting any longer changes nothing; raises `RegistryError` when there will be no image."""
+
+
 async def allow_all(handler: RequestHandler, repository: str | None) -> bool:
     """Everybody may pull everything."""
     return True
@@ -56,6 +63,7 @@ class RegistryParts:
     images: DynamicImages | None = None
     may_pull: MayPull = allow_all
     door: Door = at_once
+    waiting: WaitsForImages | None = None
 
 
 class RegistryHandler(RequestHandler):
