@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+
+from tornado.iostream import StreamClosedError
 
 from conda_store.errors import BadInput
 from conda_store.handlers.builds_in_paths import BuildHandler
@@ -23,10 +25,13 @@ class BuildEvents(BuildHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
         self._task = asyncio.current_task()
-        async with aclosing(self.parts.watcher.follow(self.build_id, self._last())) as events:
-            async for text in events:
-                self.write(text)
-                await self.flush()
+        followed = self.parts.watcher.follow(self.build_id, self._last())
+        # A client that leaves between two events is no error.
+        with suppress(StreamClosedError):
+            async with aclosing(followed) as events:
+                async for text in events:
+                    self.write(text)
+                    await self.flush()
         if not self._headers_written:
             self.clear_header("Content-Type")
             self.set_status(204)
