@@ -81,7 +81,10 @@ def with_client(command: Callable[..., None]) -> Callable[..., None]:
 def create(
     client: Client, file: Path, namespace: str | None, name: str | None, wait: bool, timeout: float | None
 ) -> None:
-    """Let the server build FILE, an environment.yaml or a conda-lock.yml, and print the number of the build."""
+    """Let the server build FILE, an environment.yaml or a conda-lock.yml, and print the number of the build.
+
+    With - as FILE it is read from standard input.
+    """
     try:
         source = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
@@ -148,7 +151,7 @@ def wait(client: Client, build_id: int, timeout: float | None) -> None:
 def cancel(client: Client, build_id: int) -> None:
     """Cancel BUILD, whatever stage it is in, with everything that it started."""
     client.cancel(build_id)
-    click.echo(f"Build {build_id} is canceled.", err=True)
+    click.echo(f"Build {build_id} is being canceled.", err=True)
 
 
 @click.command()
