@@ -1,11 +1,15 @@
-"""A database as a busy deployment has it: 1,000 environments, 5,000 builds, 70 packages in each."""
+"""A busy deployment: 1,000 environments, 5,000 builds, 70 packages in each; and what is asked of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, literal, select, text, update
+import pytest
+from sqlalchemy import Engine, event, insert, literal, select, text, update
 from sqlalchemy.orm import Session
 
 from conda_store.db import Database
@@ -20,6 +24,7 @@ from conda_store.db.orm import (
     PackageRow,
     SpecificationRow,
 )
+from tests.postgres_server import PostgresServer
 
 NAMESPACES, ENVIRONMENTS, BUILDS, PACKAGES, PACKAGES_PER_BUILD = 50, 1000, 5000, 4000, 70
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,3 +94,45 @@ def _build(number: int) -> dict[str, Any]:
         "started_on": scheduled_on + timedelta(seconds=1),
         "ended_on": scheduled_on + timedelta(seconds=5),
     }
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Filled once; tests only read."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('full')}/conda-store.sqlite"
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        url = server.new_database()
+    database = Database(url)
+    database.create_or_upgrade()
+    fill(database)
+    yield database
+    database.close()
+
+
+@dataclass
+class Statements:
+    """What was sent to a database, transactions aside."""
+
+    sent: list[tuple[str, Any]] = field(default_factory=list)
+
+    def plans(self, session: Session) -> str:
+        """How SQLite would go about all of it."""
+        explained = [(f"EXPLAIN QUERY PLAN {statement}", values) for statement, values in self.sent]
+        rows = [session.connection().exec_driver_sql(*one).all() for one in explained]
+        return "\n".join(row[3] for some in rows for row in some)
+
+
+@contextmanager
+def statements() -> Iterator[Statements]:
+    found = Statements()
+
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        if not statement.startswith(("PRAGMA", "BEGIN", "EXPLAIN")):
+            found.sent.append((statement, values))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
