@@ -278,7 +278,7 @@ class CondaStore(Application):
             artifacts=ArtifactManager(database, executor, storage),
             namespaces=NamespaceManager(database),
             state=StateManager(database, storage, self.root),
-            watcher=Watcher(database, self.door),
+            watcher=self.watcher,
             authenticator=self.authenticator,
             rules=BrowserRules.of([self.address, *self.allowed_hosts], self.allowed_origins),
             places=Places(self.prefix),
