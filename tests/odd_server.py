@@ -98,41 +98,46 @@ def stream(*parts: bytes, finished: bool = False, hangs: bool = False) -> Reply:
     )
 
 
+class OddHandler(BaseHTTPRequestHandler):
+    """Puts replies on the wire, whole or not."""
+
+    protocol_version = "HTTP/1.1"
+    odd: OddServer
+
+    def answer(self) -> None:
+        """Any request."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        path = self.path.removeprefix(f"{PREFIX}/api/v1/")
+        reply = self.odd.answer(Asked(self.command, path, {k.lower(): v for k, v in self.headers.items()}, body))
+        self.send_response(reply.status)
+        for name, value in {**self._framing(reply), **reply.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(reply.body), reply.body) if reply.streamed else reply.body)
+        if reply.finished:
+            self.wfile.write(b"0\r\n\r\n")
+        if reply.hangs:
+            self.odd.ended.wait()
+        self.close_connection = reply.streamed or reply.missing > 0
+
+    do_GET = do_PUT = do_POST = answer
+
+    def _framing(self, reply: Reply) -> dict[str, str]:
+        if reply.streamed:
+            return {"Transfer-Encoding": "chunked"}
+        return {} if reply.status == 204 else {"Content-Length": str(len(reply.body) + reply.missing)}
+
+    def log_message(self, *_: object) -> None:
+        """Silence."""
+
+
 @contextmanager
 def odd_server() -> Iterator[OddServer]:
     """A server on a free port, under a prefix that has to be quoted."""
-    odd: OddServer
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            path = self.path.removeprefix(f"{PREFIX}/api/v1/")
-            reply = odd.answer(Asked(self.command, path, {k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            if not reply.streamed and reply.status != 204:
-                self.send_header("Content-Length", str(len(reply.body) + reply.missing))
-            if reply.streamed:
-                self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(reply.body), reply.body) if reply.streamed else reply.body)
-            if reply.finished:
-                self.wfile.write(b"0\r\n\r\n")
-            if reply.hangs:
-                odd.ended.wait()
-            self.close_connection = reply.streamed or reply.missing > 0
-
-        do_GET = do_PUT = do_POST = answer
-
-        def log_message(self, *_: object) -> None:
-            """Silence."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    handler = type("Handler", (OddHandler,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    odd = OddServer(f"http://127.0.0.1:{server.server_address[1]}{PREFIX}/")
+    handler.odd = odd = OddServer(f"http://127.0.0.1:{server.server_address[1]}{PREFIX}/")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -32,6 +32,13 @@ def odd() -> Iterator[OddServer]:
 
 @pytest.fixture
 def client(odd: OddServer) -> Iterator[Client]:
+    """A client."""
+    with Client(odd.url) as one:
+        yield one
+
+
+@pytest.fixture
+def hasty(odd: OddServer) -> Iterator[Client]:
     """A client with little patience."""
     with Client(odd.url, patience_seconds=0.2) as one:
         yield one
@@ -193,9 +200,9 @@ def test_a_stream_that_is_cut_goes_on_without_loss_or_repeat(odd: OddServer, cli
     assert [one.headers["last-event-id"] for one in odd.asked] == ["0", "3", "3", "3", "7"]
 
 
-def test_patience_with_a_stream_has_an_end(odd: OddServer, client: Client) -> None:
+def test_patience_with_a_stream_has_an_end(odd: OddServer, hasty: Client) -> None:
     odd.replies[EVENTS] += [stream(event(1, "log", text="one")), refused(503, "down", "The database is down.")]
-    followed = client.logs(7, follow=True)
+    followed = hasty.logs(7, follow=True)
     assert next(followed) == "one"
     with pytest.raises(ServerBusy, match="The database is down"):
         next(followed)

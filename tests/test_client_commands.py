@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,21 @@ def test_who_waits_hears_of_the_end(server: Server) -> None:
     waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     shell(server, "cancel", str(build_id))
     assert f"Build {build_id} is CANCELED" in waiting.communicate(timeout=60)[1] and waiting.returncode == 1
+
+
+def test_a_log_goes_on_over_a_restart_of_the_server(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with running(tmp_path / "s") as server:
+            build_id = server.submit("restarted")
+            lease = server.begin(build_id)
+            server.tell(lease, "before")
+            client = Client(f"{server.root}{server.app.prefix}")
+            followed = client.logs(build_id, follow=True)
+            assert next(followed) == "before"
+            later = pool.submit(next, followed)
+        with client, running(tmp_path / "s", port=server.port) as again:
+            again.tell(lease, "after")
+            assert later.result(60) == "after"
 
 
 def test_a_failed_build_fails_who_waits_with_its_reason(server: Server, tmp_path: Path) -> None:

@@ -27,6 +27,13 @@ def odd() -> Iterator[OddServer]:
 
 @pytest.fixture
 def client(odd: OddServer) -> Iterator[Client]:
+    """A client."""
+    with Client(odd.url) as one:
+        yield one
+
+
+@pytest.fixture
+def hasty(odd: OddServer) -> Iterator[Client]:
     """A client with little patience."""
     with Client(odd.url, patience_seconds=0.2) as one:
         yield one
@@ -98,13 +105,13 @@ def test_what_is_not_made_yet_is_waited_for(odd: OddServer, client: Client, tmp_
     ],
 )
 def test_a_failure_leaves_what_was_there(
-    odd: OddServer, client: Client, tmp_path: Path, replies: list[Reply], kind: type[CondaStoreError], message: str
+    odd: OddServer, hasty: Client, tmp_path: Path, replies: list[Reply], kind: type[CondaStoreError], message: str
 ) -> None:
     path = tmp_path / "a"
     path.write_text("before")
     odd.replies[ARCHIVE] += replies
     with pytest.raises(kind, match=message):
-        client.download(7, "archive", path)
+        hasty.download(7, "archive", path)
     assert [one.name for one in tmp_path.iterdir()] == ["a"] and path.read_text() == "before"
 
 
