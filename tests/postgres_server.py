@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,22 +46,51 @@ class PostgresServer:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A server for this session, and for each worker of pytest-xdist its own."""
-    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
+    initdb, postgres = _program("initdb"), _program("postgres")
     # Not below pytest's temporary directory, which belongs to root alone; and a socket's path is short.
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         user = USER if os.geteuid() == 0 else None
         if user:
             shutil.chown(directory, user)
-        data = directory / "data"
-        _run(user, initdb, "-D", str(data), "-U", USER, "--auth=trust", "--no-sync", "--encoding=UTF8")
+        data = str(directory / "data")
+        making = [initdb, "-D", data, "-U", USER, "--auth=trust", "--no-sync", "--encoding=UTF8", "--lc-messages=C"]
+        subprocess.run(making, user=user, cwd="/", check=True, capture_output=True)
         # Tests lose nothing when the machine loses power.
-        options = f"-k {directory} -c listen_addresses= -c fsync=off -c max_connections=200"
-        _run(user, pg_ctl, "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options, "start")
-        try:
+        options = ("listen_addresses=", "fsync=off", "max_connections=200")
+        command = [postgres, "-D", data, "-k", name, *(word for option in options for word in ("-c", option))]
+        with _running(command, user):
             yield PostgresServer(directory)
-        finally:
-            _run(user, pg_ctl, "-D", str(data), "-w", "-m", "immediate", "stop")
+
+
+@contextmanager
+def _running(command: Sequence[str], user: str | None) -> Iterator[None]:
+    """A server that accepts connections, and that ends with us, however we end."""
+    server = subprocess.Popen(
+        command, user=user, cwd="/", stderr=subprocess.PIPE, text=True, preexec_fn=_end_with_parent
+    )
+    assert server.stderr is not None
+    said: list[str] = []
+    for line in server.stderr:
+        said.append(line)
+        if "ready to accept connections" in line:
+            break
+    # What it says later nobody reads, but a full pipe would stop it.
+    drain = threading.Thread(target=server.stderr.read, daemon=True)
+    drain.start()
+    try:
+        assert server.poll() is None, "".join(said)
+        yield
+    finally:
+        server.send_signal(signal.SIGQUIT)
+        server.wait()
+        drain.join()
+        server.stderr.close()
+
+
+def _end_with_parent() -> None:
+    # prctl(2), PR_SET_PDEATHSIG: a test run that is killed cleans nothing up. SIGQUIT is postgres' immediate shutdown.
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -77,11 +110,3 @@ def _program(name: str) -> str:
         return str(Path(found).resolve())
     message = f"{name} is not installed: make system-packages"
     raise AssertionError(message) if os.environ.get("CI") else pytest.skip.Exception(message)
-
-
-def _run(user: str | None, *command: str) -> None:
-    # The server keeps what it inherits: a pipe would never end.
-    with tempfile.TemporaryFile() as output:
-        done = subprocess.run(command, user=user, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        output.seek(0)
-        assert done.returncode == 0, output.read().decode(errors="replace")
