@@ -108,16 +108,22 @@ def sample_channel(directory: Path) -> None:
 
 @cli.command()
 @click.option("--directory", type=_FILE, default=Path(".demo"), show_default=True, help="Where everything is put.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="Port that the server listens on."
+)
 @click.option("--channel", help="Use this channel; default: conda-forge when it answers, else a sample channel.")
 @click.argument("file", type=_FILE, default=Path("examples/environment.yaml"))
-def demo(file: Path, directory: Path, channel: str | None) -> None:
-    """Build FILE as a prefix, a lockfile, an archive and an image, and say how to use each."""
+def demo(file: Path, directory: Path, port: int, channel: str | None) -> None:
+    """Serve on this machine, build FILE there, and say how to use what came of it.
+
+    Takes liberties that `serve` does not: everyone who reaches the port is the administrator.
+    """
 
     def show() -> None:
-        from conda_store.demo.four_ways import build_four_ways
+        from conda_store.demo.live import run_demo
         from conda_store.terminal import TerminalProgress
 
-        build_four_ways(file, directory.absolute(), channel, TerminalProgress())
+        run_demo(file, directory.absolute(), channel, port, TerminalProgress(), click.echo)
 
     with_extra("server", show)
 
