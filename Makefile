@@ -20,7 +20,7 @@ $(VENV)/.installed: setup.py pyproject.toml
 
 develop: $(VENV)/.installed  ## Set up .venv with conda-store, editable, and all tools
 
-demo: $(VENV)/.installed  ## Build examples/environment.yaml four ways and say how to use each
+demo: $(VENV)/.installed  ## Serve on port 5000 with examples/environment.yaml built, and say how to use it
 	$(BIN)/conda-store demo
 
 system-packages:  ## Install the programs that the tests talk to (Debian, needs root)
