@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -175,6 +176,8 @@ def _compile(
     )
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        if done.returncode < 0:
+            reason = f"it was ended by {signal.Signals(-done.returncode).name}, perhaps for want of memory"
         raise CondaStoreError(f"{label}: its modules could not be compiled by {interpreter}: {reason}")
     rows = []
     for _, _, target in work:
