@@ -29,6 +29,7 @@ postgresql = ["psycopg[binary] >=3.2,<4"]
 dev = [
     "hypothesis >=6.100",
     "mypy >=1.15,<3",
+    "playwright >=1.49,<2",
     "psutil >=6",
     "pytest >=8.3,<10",
     "pytest-xdist >=3.6,<4",

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
-from traitlets import Bool, Dict, Float, Integer, List, Type, Unicode, Union, default, validate
+from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Type, Unicode, Union, default, validate
 from traitlets.config import Application
+from traitlets.config.loader import PyFileConfigLoader
 
 from conda_store._version import __version__
 from conda_store.auth.base import Authenticator
@@ -25,30 +26,17 @@ from conda_store.db import Database
 from conda_store.errors import BadInput
 from conda_store.executors.base import Executor
 from conda_store.executors.local import LocalExecutor
-from conda_store.handlers.base import Parts
 from conda_store.handlers.http_server import PlainServer, listening_sockets, log_request
-from conda_store.handlers.openapi import openapi
-from conda_store.handlers.pages import page_templates
-from conda_store.handlers.places import Places
-from conda_store.handlers.registry import registry_routes
-from conda_store.handlers.registry_access import RegistryAccess
-from conda_store.handlers.registry_base import at_once
-from conda_store.handlers.router import RouteTable, Site
-from conda_store.handlers.routes import ROUTES
-from conda_store.managers.artifacts import ArtifactManager
-from conda_store.managers.builds import BuildManager
-from conda_store.managers.environments import EnvironmentManager
-from conda_store.managers.image_waiting import ImageWaiting
-from conda_store.managers.images import ImageManager
-from conda_store.managers.namespaces import NamespaceManager
-from conda_store.managers.state import StateManager
+from conda_store.handlers.router import Site
+from conda_store.handlers.site import WebSettings, make_site
 from conda_store.managers.watching import Watcher
 from conda_store.packages.channels import ChannelPolicy
-from conda_store.registry.names import repository
-from conda_store.registry.serve import RegistryServer
 from conda_store.storage.local import LocalStorage
 
+CONFIG_FILE = "conda_store_config.py"
 _MEGABYTE = 1024 * 1024
+
+Part = TypeVar("Part")
 
 
 class CondaStore(Application):
@@ -56,7 +44,9 @@ class CondaStore(Application):
 
     name = "conda-store serve"
     version = __version__
-    description = "Serve environments: pages, REST API and container registry on one port."
+    description = (
+        "Usage: conda-store serve [OPTIONS]\n\nServe environments: pages, REST API and container registry on one port."
+    )
     examples = "conda-store serve --port 5000 --directory /srv/conda-store"
     classes = [DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares these three so
     aliases = {  # noqa: RUF012
@@ -75,7 +65,8 @@ class CondaStore(Application):
     }
 
     config_file = Unicode(
-        "conda_store_config.py", help="Path of the Python file with options; a missing one is no error."
+        CONFIG_FILE,
+        help="Path of the Python file with options. Only the default one may be missing.",
     ).tag(config=True)
     generate_config = Bool(False, help="Write the file of --config and end, instead of serving.").tag(config=True)
     directory = Unicode(
@@ -122,7 +113,9 @@ class CondaStore(Application):
     idle_timeout_seconds = Float(120.0, help="Seconds after which a connection that asks for nothing is closed.").tag(
         config=True
     )
-    max_page_size = Integer(100, min=1, help="Rows in the largest page of a list.").tag(config=True)
+    max_page_size = Integer(
+        100, min=1, help="Rows in the largest page of a list; a request for more gets this many."
+    ).tag(config=True)
     download_wait_seconds = Float(
         300.0,
         help="Seconds that a download waits for an artifact which is still being made, before it is answered with 503. "
@@ -152,12 +145,20 @@ class CondaStore(Application):
         "each platform. Empty is a slim Debian. Example: {'linux-64': 'docker.io/library/debian:12-slim'}",
     ).tag(config=True)
     build_artifacts = List(
-        Unicode(),
+        Enum([str(one) for one in ArtifactType]),
         [str(one) for one in DEFAULT_ARTIFACTS],
         help="Artifacts that every build makes at once, in this order; others are made when they are first asked for.",
     ).tag(config=True)
-    executor_class = Type(LocalExecutor, klass=Executor, help="Where builds run.").tag(config=True)
-    authenticator_class = Type(DummyAuthenticator, klass=Authenticator, help="Who callers are.").tag(config=True)
+    executor_class = Type(
+        LocalExecutor,
+        klass=Executor,
+        help="Where builds run: a subclass of Executor. The default runs them on this machine.",
+    ).tag(config=True)
+    authenticator_class = Type(
+        DummyAuthenticator,
+        klass=Authenticator,
+        help="Who callers are: a subclass of Authenticator. The default knows one local administrator.",
+    ).tag(config=True)
 
     @default("directory")
     def _directory(self) -> str:
@@ -188,12 +189,21 @@ class CondaStore(Application):
         return f"http://{host}:{self.bound_port}{self.prefix}"
 
     def initialize(self, argv: list[str] | None = None) -> None:
-        """Read the command line, then the file of `--config`; the command line wins."""
+        """Read the command line, then the file of `--config`; the command line wins.
+
+        Raises `BadInput` for a file that was named and is missing, or that cannot be run.
+        """
         super().initialize(argv)
-        if not self.generate_config and Path(self.config_file).exists():
-            command_line = copy.deepcopy(self.config)
-            self.load_config_file(Path(self.config_file).name, str(Path(self.config_file).parent.absolute()))
+        path = Path(self.config_file)
+        if self.generate_config or not (path.exists() or self.config_file != CONFIG_FILE):
+            return
+        command_line = copy.deepcopy(self.config)
+        try:
+            self.update_config(PyFileConfigLoader(path.name, str(path.parent.absolute())).load_config())
             self.update_config(command_line)
+        except Exception as error:
+            # It is Python, so it can raise anything; to serve without it could mean to serve without its token.
+            raise BadInput(f"The configuration {path} cannot be used: {type(error).__name__}: {error}") from error
 
     def start(self) -> None:
         """Serve until SIGINT or SIGTERM."""
@@ -215,19 +225,21 @@ class CondaStore(Application):
 
     async def open(self) -> None:
         """Build the parts and listen. Raises what is wrong with an option, by name."""
-        self.authenticator = cast(Callable[..., Authenticator], self.authenticator_class)(parent=self)
+        self.authenticator = self._made(self.authenticator_class)
         self.authenticator.check_address(self.address)
-        self.secret = ensure_secret(self.root / "cookie-secret")
-        settings = self.job_settings()
+        web, jobs = self._web_settings(), self.job_settings()
         self.database = Database(self.database_url)
         self.database.create_or_upgrade()
-        self.executor = cast(Callable[..., Executor], self.executor_class)(parent=self)
+        self.executor = self._made(self.executor_class)
         self.door = ThreadPoolExecutor(self.threads, thread_name_prefix="door")
+        self.watcher = Watcher(self.database, self.door)
+        storage = LocalStorage(jobs.store_directory)
+        log = partial(log_request, self.log)
+        site = make_site(self.watcher, self.executor, storage, jobs, web, log_function=log)
         sockets = listening_sockets(self.port, self.address)
         self.bound_port = int(sockets[0].getsockname()[1])
-        self.watcher = Watcher(self.database, self.door)
-        self.executor.start(settings)
-        self.server = self._http_server(self._site(settings))
+        self.executor.start(jobs)
+        self.server = self._http_server(site)
         self.server.add_sockets(sockets)
 
     async def close(self) -> None:
@@ -251,41 +263,21 @@ class CondaStore(Application):
             build_artifacts=tuple(ArtifactType(name) for name in self.build_artifacts),
         )
 
-    def _site(self, settings: JobSettings) -> Site:
-        storage = LocalStorage(settings.store_directory)
-        parts = self._parts(settings, storage)
-        access = RegistryAccess(parts.authenticator, parts.rules)
-        images = ImageManager(self.database, self.executor, parts.watcher)
-        waiting = ImageWaiting(self.database, self.executor, parts.watcher)
-        serve = RegistryServer(self.database, storage)
-        # Where the database is a local file, a thread costs more than the query.
-        door = at_once if self.database_url.startswith("sqlite") else parts.watcher.call
-        registry = registry_routes(serve, images, access.may_pull, door, waiting)
-        return Site(
-            RouteTable(ROUTES),
-            parts,
-            registry,
-            body_limit=self.max_body_bytes,
-            openapi=openapi(ROUTES, self.prefix),
-            log_function=partial(log_request, self.log),
-        )
+    def _made(self, kind: Callable[..., Part]) -> Part:
+        try:
+            return kind(parent=self)
+        except TraitError as error:
+            raise BadInput(f"An option has a value that it cannot have. {error}") from error
 
-    def _parts(self, settings: JobSettings, storage: LocalStorage) -> Parts:
-        database, executor, places = self.database, self.executor, settings.places
-        return Parts(
-            environments=EnvironmentManager(database, executor, places),
-            builds=BuildManager(database, executor, places, settings.policy),
-            artifacts=ArtifactManager(database, executor, storage),
-            namespaces=NamespaceManager(database),
-            state=StateManager(database, storage, self.root),
-            watcher=self.watcher,
+    def _web_settings(self) -> WebSettings:
+        return WebSettings(
             authenticator=self.authenticator,
             rules=BrowserRules.of([self.address, *self.allowed_hosts], self.allowed_origins),
-            places=Places(self.prefix),
-            templates=page_templates(repository=repository),
-            door=self.door,
-            secret=self.secret,
+            prefix=self.prefix,
+            secret=ensure_secret(self.root / "cookie-secret"),
+            directory=self.root,
             page_limit=self.max_page_size,
+            body_limit=self.max_body_bytes,
             download_wait_seconds=self.download_wait_seconds,
         )
 

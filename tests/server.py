@@ -95,9 +95,11 @@ class Server:
 
     def fail(self, build_id: int, reason: str) -> None:
         """Let a build fail."""
+        self.fail_with(self.begin(build_id), reason)
+
+    def fail_with(self, lease: Lease, reason: str) -> None:
+        """Let a build fail on which somebody works."""
         with self.app.database.write() as session:
-            lease = states.claim(session, build_id, 60)
-            assert lease is not None
             states.fail(session, lease, reason)
 
     @property

@@ -91,17 +91,12 @@ def test_a_line_reaches_many_watchers_in_under_a_second_without_loss_or_repeat(s
     for number in range(count):
         shared.tell(lease, str(number))
         written.append(time.monotonic())
-    shared_fail(shared, lease)
+    shared.fail_with(lease, "over")
     for thread in threads:
         thread.join(30)
     for mine in found:
         assert [text for text, _ in mine] == [*map(str, range(count)), "over"]
         assert max(seen - at for (_, seen), at in zip(mine, written, strict=False)) < 1.0
-
-
-def shared_fail(server: Server, lease: Any) -> None:
-    with server.app.database.write() as session:
-        states.fail(session, lease, "over")
 
 
 def test_a_watcher_that_leaves_is_forgotten(shared: Server) -> None:
@@ -115,6 +110,18 @@ def test_a_watcher_that_leaves_is_forgotten(shared: Server) -> None:
     while build_id in watcher._feeds and time.monotonic() < deadline:
         shared.api.get("")
     assert build_id not in watcher._feeds
+
+
+def test_a_client_that_leaves_in_the_middle_is_no_error(shared: Server, caplog: pytest.LogCaptureFixture) -> None:
+    live = shared.submit("left")
+    lease = shared.begin(live)
+    for path in (f"build/{archived(shared, 'cut', [b'x' * 50_000_000])}/archive/", f"build/{live}/events/"):
+        with shared.api.stream("GET", path) as answer:
+            next(answer.iter_raw())
+        shared.tell(lease, "nobody listens")
+    shared.fail_with(lease, "over")
+    assert len(follow(shared, live)) > 3
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_logs_so_far_and_their_ranges(shared: Server) -> None:
@@ -132,7 +139,7 @@ def test_logs_so_far_and_their_ranges(shared: Server) -> None:
     assert behind.status_code == 416 and behind.headers["content-range"] == f"bytes */{len(whole.content)}"
     head = shared.api.head(path)
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(whole.content)))
-    shared_fail(shared, lease)
+    shared.fail_with(lease, "over")
     assert shared.api.get(path).text.endswith("over\n")
 
 

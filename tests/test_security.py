@@ -14,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from conda_store.app import CondaStore
 from conda_store.auth.base import is_loopback
+from conda_store.auth.dummy import DummyAuthenticator
 from conda_store.auth.origins import BrowserRules
 from conda_store.auth.permissions import PERMISSIONS, ROLES, Grant, Identity
 from conda_store.cli import check_options
@@ -458,3 +460,37 @@ def test_browser_rules_do_not_stumble() -> None:
     rules.check_host("example.org.")
     assert rules.is_foreign({"Origin": "http://[", "Host": "localhost"})
     assert not rules.is_foreign({"Host": "localhost"})
+
+
+def test_a_configuration_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.py"
+    command = ["--config", str(path), "--port=0"]
+    with pytest.raises(BadInput, match=r"c\.py"):
+        CondaStore().initialize(command)
+    for text in ("c.DummyAuthenticator.token = secret", "c.CondaStore.port = 'x'", "("):
+        path.write_text(text)
+        with pytest.raises(BadInput, match=r"c\.py"):
+            CondaStore().initialize(command)
+    path.write_text("c.CondaStore.port = 7\nc.CondaStore.max_page_size = 5\n")
+    app = CondaStore()
+    app.initialize(command)
+    assert (app.port, app.max_page_size) == (0, 5)
+
+
+def test_every_option_explains_itself() -> None:
+    for kind in (CondaStore, DummyAuthenticator):
+        for name, trait in kind.class_own_traits(config=True).items():
+            assert len(trait.help) > 40 and trait.help[0].isupper() and "." in trait.help, (kind, name)
+
+
+def test_the_written_configuration_names_every_option_and_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "c.py"
+    app = CondaStore()
+    app.initialize(["--generate-config", "--config", str(path)])
+    app.start()
+    text = path.read_text()
+    assert all(f"# c.CondaStore.{name} = " in text for name in CondaStore.class_own_traits(config=True))
+    assert "# c.DummyAuthenticator.token = " in text and "# c.LocalExecutor.workers = " in text
+    CondaStore().initialize(["--config", str(path)])
+    with pytest.raises(BadInput, match="exists already"):
+        app.start()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -62,7 +62,7 @@ class Parts:
     rules: BrowserRules
     places: Places
     templates: jinja2.Environment
-    door: ThreadPoolExecutor
+    door: Executor
     secret: bytes
     page_limit: int
     download_wait_seconds: float
@@ -158,6 +158,10 @@ class Handler(RequestHandler):
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
         self.finish(to_json(model))
+
+    def abandon(self) -> None:
+        """The client is gone: nothing is finished, which would only raise what nobody can be told."""
+        self._auto_finish = False
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every error of every handler passes here."""

@@ -68,6 +68,7 @@ class ContentHandler(BuildHandler):
             try:
                 await self.flush()
             except StreamClosedError:
+                self.abandon()
                 return
             # A fast reader never lets `flush` wait, and others want their turn.
             await asyncio.sleep(0)

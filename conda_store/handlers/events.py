@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 from tornado.iostream import StreamClosedError
 
@@ -15,7 +15,7 @@ from conda_store.handlers.verbs import describes, needs_permission
 class BuildEvents(BuildHandler):
     """A stream of server-sent events; a client that comes back says with `Last-Event-ID` what it has."""
 
-    _task: asyncio.Task[None] | None = None
+    _sending: asyncio.Task[None] | None = None
 
     @needs_permission("environment::read")
     @describes("text/event-stream")
@@ -24,22 +24,31 @@ class BuildEvents(BuildHandler):
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
-        self._task = asyncio.current_task()
-        followed = self.parts.watcher.follow(self.build_id, self._last())
-        # A client that leaves between two events is no error.
-        with suppress(StreamClosedError):
-            async with aclosing(followed) as events:
-                async for text in events:
-                    self.write(text)
-                    await self.flush()
+        # A task of its own: Tornado would answer a handler that is canceled, and nobody is there to be answered.
+        self._sending = asyncio.create_task(self._send(self._last()))
+        await asyncio.wait([self._sending])
+        if self._sending.cancelled():
+            self.abandon()
+            return
+        self._sending.result()
         if not self._headers_written:
             self.clear_header("Content-Type")
             self.set_status(204)
 
+    async def _send(self, last: int) -> None:
+        async with aclosing(self.parts.watcher.follow(self.build_id, last)) as events:
+            async for text in events:
+                self.write(text)
+                try:
+                    await self.flush()
+                except StreamClosedError:
+                    self.abandon()
+                    return
+
     def on_connection_close(self) -> None:
         """Stop waiting for what nobody will read."""
-        if self._task is not None:
-            self._task.cancel()
+        if self._sending is not None:
+            self._sending.cancel()
 
     def _last(self) -> int:
         text = self.request.headers.get("Last-Event-ID", "").strip() or "0"

@@ -1,0 +1,84 @@
+"""From the foundations to everything that is served: managers, registry, routes. No option is read here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conda_store.auth.base import Authenticator
+from conda_store.auth.origins import BrowserRules
+from conda_store.builds.subject import JobSettings
+from conda_store.executors.base import Executor
+from conda_store.handlers.base import Parts
+from conda_store.handlers.openapi import openapi
+from conda_store.handlers.pages import page_templates
+from conda_store.handlers.places import Places
+from conda_store.handlers.registry import registry_routes
+from conda_store.handlers.registry_access import RegistryAccess
+from conda_store.handlers.registry_base import at_once
+from conda_store.handlers.router import RouteTable, Site
+from conda_store.handlers.routes import ROUTES
+from conda_store.managers.artifacts import ArtifactManager
+from conda_store.managers.builds import BuildManager
+from conda_store.managers.environments import EnvironmentManager
+from conda_store.managers.image_waiting import ImageWaiting
+from conda_store.managers.images import ImageManager
+from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.state import StateManager
+from conda_store.managers.watching import Watcher
+from conda_store.registry.names import repository
+from conda_store.registry.serve import RegistryServer
+from conda_store.storage.base import Storage
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """How the server speaks HTTP: who may call, under which names and prefix, and its limits."""
+
+    authenticator: Authenticator
+    rules: BrowserRules
+    prefix: str
+    secret: bytes
+    directory: Path
+    page_limit: int
+    body_limit: int
+    download_wait_seconds: float
+
+
+def make_site(
+    watcher: Watcher, executor: Executor, storage: Storage, jobs: JobSettings, web: WebSettings, **settings: Any
+) -> Site:
+    """The whole site, over the database of `watcher`; `settings` are Tornado's."""
+    parts = _parts(watcher, executor, storage, jobs, web)
+    # Where the database is a local file, a thread costs more than the query.
+    door = at_once if jobs.database_url.startswith("sqlite") else watcher.call
+    registry = registry_routes(
+        RegistryServer(watcher.database, storage),
+        ImageManager(watcher.database, executor, watcher),
+        RegistryAccess(web.authenticator, web.rules).may_pull,
+        door,
+        ImageWaiting(watcher.database, executor, watcher),
+    )
+    document = openapi(ROUTES, web.prefix)
+    return Site(RouteTable(ROUTES), parts, registry, body_limit=web.body_limit, openapi=document, **settings)
+
+
+def _parts(watcher: Watcher, executor: Executor, storage: Storage, jobs: JobSettings, web: WebSettings) -> Parts:
+    database, places = watcher.database, jobs.places
+    return Parts(
+        environments=EnvironmentManager(database, executor, places),
+        builds=BuildManager(database, executor, places, jobs.policy),
+        artifacts=ArtifactManager(database, executor, storage),
+        namespaces=NamespaceManager(database),
+        state=StateManager(database, storage, web.directory),
+        watcher=watcher,
+        authenticator=web.authenticator,
+        rules=web.rules,
+        places=Places(web.prefix),
+        templates=page_templates(repository=repository),
+        door=watcher.pool,
+        secret=web.secret,
+        page_limit=web.page_limit,
+        download_wait_seconds=web.download_wait_seconds,
+    )
