@@ -153,7 +153,17 @@ def until(condition: Callable[[], object], seconds: float = 60, account: Callabl
 
 def workers() -> list[psutil.Process]:
     """The worker processes of this process, and everything that they started, as far as they are alive."""
-    return [process for process in psutil.Process().children(recursive=True) if is_worker(process)]
+    started = [process for process in psutil.Process().children(recursive=True) if process.pid not in _STANDING]
+    return [process for process in started if is_worker(process)]
+
+
+def look_around() -> None:
+    """Note what runs below this process before a test: servers that fixtures of other tests started are no workers."""
+    _STANDING.clear()
+    _STANDING.update(process.pid for process in psutil.Process().children(recursive=True))
+
+
+_STANDING: set[int] = set()
 
 
 def is_worker(process: psutil.Process) -> bool:

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from conda_store._version import __version__
+from conda_store.app import CondaStore
 from conda_store.cli import cli
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,7 @@ def test_every_option_explains_itself() -> None:
 
 def test_the_options_that_the_readme_names_exist() -> None:
     known = {name for command in cli.commands.values() for option in command.params for name in option.opts}
+    known |= {f"--{name}" for name in (*CondaStore.aliases, *CondaStore.flags, "help-all")}
     named = set(re.findall(r"--[a-z][a-z-]+", README.partition("## Use it")[2]))
     assert named - known == set()
     assert {"--prefix", "--lock", "--archive", "--oci"} <= named

@@ -24,7 +24,7 @@ from conda_store.builds.workshop import Workshop
 from conda_store.db.orm import BuildRow
 from conda_store.executors.local import LocalExecutor
 from tests.invented import InventedChannel, text_file
-from tests.jobs import Bench, StallingChannel, is_alive, until, workers
+from tests.jobs import Bench, StallingChannel, is_alive, look_around, until, workers
 from tests.test_killed import half_made
 
 LARGE = "dependencies: [python, numpy, pandas]\n"
@@ -36,6 +36,7 @@ Benches = Callable[..., Bench]
 @pytest.fixture
 def new_bench(tmp_path: Path, workshop: Workshop, sample_channel: Path, base_image: str) -> Iterator[Benches]:
     made: list[Bench] = []
+    look_around()
 
     def make(*fresh: str, channel: Path | str = sample_channel) -> Bench:
         made.append(Bench(tmp_path / f"bench{len(made)}", workshop.directory, channel, base_image, fresh))
