@@ -27,7 +27,7 @@ from conda_store.managers.images import ImageManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.state import StateManager
 from conda_store.managers.watching import Watcher
-from conda_store.registry.names import repository
+from conda_store.registry.names import DYNAMIC, repository
 from conda_store.registry.serve import RegistryServer
 from conda_store.storage.base import Storage
 
@@ -76,7 +76,7 @@ def _parts(watcher: Watcher, executor: Executor, storage: Storage, jobs: JobSett
         authenticator=web.authenticator,
         rules=web.rules,
         places=Places(web.prefix),
-        templates=page_templates(repository=repository),
+        templates=page_templates(repository=repository, dynamic=DYNAMIC),
         door=watcher.pool,
         secret=web.secret,
         page_limit=web.page_limit,
