@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from socket import socket
+from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Type, Unicode, Union, default, validate
+from traitlets import Bool, Dict, Enum, Float, Integer, List, Type, Unicode, Union, default, validate
 from traitlets.config import Application
-from traitlets.config.loader import PyFileConfigLoader
 
 from conda_store._version import __version__
 from conda_store.auth.base import Authenticator
@@ -22,21 +21,22 @@ from conda_store.auth.origins import LOOPBACK_NAMES, BrowserRules
 from conda_store.auth.secret import ensure_secret
 from conda_store.builds.artifact_states import ArtifactType
 from conda_store.builds.subject import DEFAULT_ARTIFACTS, JobSettings
+from conda_store.configuration import made, read_configuration, write_configuration
 from conda_store.db import Database
-from conda_store.errors import BadInput
 from conda_store.executors.base import Executor
+from conda_store.executors.elsewhere import ElsewhereExecutor
 from conda_store.executors.local import LocalExecutor
 from conda_store.handlers.http_server import PlainServer, listening_sockets, log_request
-from conda_store.handlers.router import Site
+from conda_store.handlers.router import Route
+from conda_store.handlers.routes import PROBES, ROUTES
 from conda_store.handlers.site import WebSettings, make_site
 from conda_store.managers.watching import Watcher
 from conda_store.packages.channels import ChannelPolicy
+from conda_store.registry_processes import RegistryProcesses, registry_sockets
 from conda_store.storage.local import LocalStorage
 
 CONFIG_FILE = "conda_store_config.py"
 _MEGABYTE = 1024 * 1024
-
-Part = TypeVar("Part")
 
 
 class CondaStore(Application):
@@ -79,6 +79,25 @@ class CondaStore(Application):
         "127.0.0.1",
         help="IP address to listen on. Loopback by default, since the default authenticator takes everyone who "
         "reaches the server for the administrator. Example: '0.0.0.0' for all interfaces.",
+    ).tag(config=True)
+    registry_port = Integer(
+        None,
+        allow_none=True,
+        min=0,
+        max=65535,
+        help="TCP port of a registry apart, besides the one that is always at /v2/ of the server's own port: for "
+        "another address, and for more than one process. None by default: there is none. 0 takes a free one. "
+        "Example: 5001",
+    ).tag(config=True)
+    registry_address = Unicode(
+        help="IP address on which the registry apart listens. Default: that of the server. Example: '0.0.0.0'"
+    ).tag(config=True)
+    registry_processes = Integer(
+        1,
+        min=1,
+        help="Processes that serve the registry on registry_port. With one, the default, it is the server itself; each "
+        "further one has a processor of its own and some 60 MB of memory, and is worth it only when pulls keep the "
+        "first one busy.",
     ).tag(config=True)
     prefix = Unicode(
         "/", help="Path below which pages and REST API lie; the registry is always at /v2/. Example: '/conda-store/'"
@@ -160,9 +179,15 @@ class CondaStore(Application):
         help="Who callers are: a subclass of Authenticator. The default knows one local administrator.",
     ).tag(config=True)
 
+    _registry: Sequence[list[socket]] = ()
+
     @default("directory")
     def _directory(self) -> str:
         return str(Path.home() / ".conda-store-server")
+
+    @default("registry_address")
+    def _registry_address(self) -> str:
+        return self.address
 
     @default("database_url")
     def _database_url(self) -> str:
@@ -195,22 +220,23 @@ class CondaStore(Application):
         """
         super().initialize(argv)
         path = Path(self.config_file)
-        if self.generate_config or not (path.exists() or self.config_file != CONFIG_FILE):
-            return
-        command_line = copy.deepcopy(self.config)
-        try:
-            self.update_config(PyFileConfigLoader(path.name, str(path.parent.absolute())).load_config())
-            self.update_config(command_line)
-        except Exception as error:
-            # It is Python, so it can raise anything; to serve without it could mean to serve without its token.
-            raise BadInput(f"The configuration {path} cannot be used: {type(error).__name__}: {error}") from error
+        if not self.generate_config and (path.exists() or self.config_file != CONFIG_FILE):
+            read_configuration(self, path)
 
     def start(self) -> None:
         """Serve until SIGINT or SIGTERM."""
         if self.generate_config:
-            self._write_config()
-        else:
+            write_configuration(self, Path(self.config_file))
+            return
+        self._registry = self._registry_shares()
+        processes = RegistryProcesses(self._registry[1:], self._serve_registry) if len(self._registry) > 1 else None
+        if processes is not None:
+            processes.start()
+        try:
             asyncio.run(self._serve())
+        finally:
+            if processes is not None:
+                processes.stop()
 
     async def _serve(self) -> None:
         ended = asyncio.Event()
@@ -218,37 +244,72 @@ class CondaStore(Application):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
         await self.open()
         try:
-            print(f"conda-store is ready at {self.url}", flush=True)
+            also = f", its registry also on port {self.bound_registry_port}" if self._registry else ""
+            print(f"conda-store is ready at {self.url}{also}", flush=True)
             await ended.wait()
         finally:
             await self.close()
 
     async def open(self) -> None:
         """Build the parts and listen. Raises what is wrong with an option, by name."""
-        self.authenticator = self._made(self.authenticator_class)
-        self.authenticator.check_address(self.address)
-        web, jobs = self._web_settings(), self.job_settings()
-        self.database = Database(self.database_url)
-        self.database.create_or_upgrade()
-        self.executor = self._made(self.executor_class)
-        self.door = ThreadPoolExecutor(self.threads, thread_name_prefix="door")
-        self.watcher = Watcher(self.database, self.door)
-        storage = LocalStorage(jobs.store_directory)
-        log = partial(log_request, self.log)
-        site = make_site(self.watcher, self.executor, storage, jobs, web, log_function=log)
+        jobs = self._build(self.executor_class)
+        server, registry = self._server(jobs, ROUTES), self._server(jobs, PROBES)
         sockets = listening_sockets(self.port, self.address)
         self.bound_port = int(sockets[0].getsockname()[1])
+        self.servers = [server, registry]
+        server.add_sockets(sockets)
+        self._registry = self._registry or self._registry_shares()
+        for share in self._registry[:1]:
+            registry.add_sockets(share)
         self.executor.start(jobs)
-        self.server = self._http_server(site)
-        self.server.add_sockets(sockets)
 
     async def close(self) -> None:
         """Stop listening, end builds (they start again with the next server) and let go of everything."""
-        self.server.stop()
-        await self.server.close_all_connections()
+        for server in self.servers:
+            server.stop()
+            await server.close_all_connections()
         await asyncio.get_running_loop().run_in_executor(None, self.executor.stop)
         self.door.shutdown(cancel_futures=True)
         self.database.close()
+
+    async def _serve_registry(self, sockets: list[socket], ended: asyncio.Event) -> None:
+        """Be one of the processes of the registry: nothing runs here, and nothing else is served."""
+        jobs = self._build(ElsewhereExecutor)
+        self.executor.start(jobs)
+        self.servers = [self._server(jobs, PROBES)]
+        self.servers[0].add_sockets(sockets)
+        await ended.wait()
+        await self.close()
+
+    def _registry_shares(self) -> list[list[socket]]:
+        shares = registry_sockets(self.registry_port, self.registry_address, self.registry_processes)
+        self.bound_registry_port = int(shares[0][0].getsockname()[1]) if shares else None
+        return shares
+
+    def _build(self, executor_class: Callable[..., Executor]) -> JobSettings:
+        self.authenticator = made(self.authenticator_class, self)
+        for address in {self.address, self.registry_address}:
+            self.authenticator.check_address(address)
+        jobs = self.job_settings()
+        self.database = Database(self.database_url)
+        self.database.create_or_upgrade()
+        self.executor = made(executor_class, self)
+        self.door = ThreadPoolExecutor(self.threads, thread_name_prefix="door")
+        self.watcher = Watcher(self.database, self.door)
+        return jobs
+
+    def _server(self, jobs: JobSettings, routes: Sequence[Route]) -> PlainServer:
+        storage = LocalStorage(jobs.store_directory)
+        log = partial(log_request, self.log)
+        web = self._web_settings()
+        return PlainServer(
+            make_site(self.watcher, self.executor, storage, jobs, web, routes, log_function=log),
+            xheaders=self.trust_proxy,
+            # The site itself counts bodies, so that too large a one gets an answer.
+            max_body_size=2**62,
+            body_timeout=self.body_timeout_seconds,
+            idle_connection_timeout=self.idle_timeout_seconds,
+        )
 
     def job_settings(self) -> JobSettings:
         """What builds have to know."""
@@ -263,16 +324,10 @@ class CondaStore(Application):
             build_artifacts=tuple(ArtifactType(name) for name in self.build_artifacts),
         )
 
-    def _made(self, kind: Callable[..., Part]) -> Part:
-        try:
-            return kind(parent=self)
-        except TraitError as error:
-            raise BadInput(f"An option has a value that it cannot have. {error}") from error
-
     def _web_settings(self) -> WebSettings:
         return WebSettings(
             authenticator=self.authenticator,
-            rules=BrowserRules.of([self.address, *self.allowed_hosts], self.allowed_origins),
+            rules=BrowserRules.of([self.address, self.registry_address, *self.allowed_hosts], self.allowed_origins),
             prefix=self.prefix,
             secret=ensure_secret(self.root / "cookie-secret"),
             directory=self.root,
@@ -280,20 +335,3 @@ class CondaStore(Application):
             body_limit=self.max_body_bytes,
             download_wait_seconds=self.download_wait_seconds,
         )
-
-    def _http_server(self, site: Site) -> PlainServer:
-        return PlainServer(
-            site,
-            xheaders=self.trust_proxy,
-            # The site itself counts bodies, so that too large a one gets an answer.
-            max_body_size=2**62,
-            body_timeout=self.body_timeout_seconds,
-            idle_connection_timeout=self.idle_timeout_seconds,
-        )
-
-    def _write_config(self) -> None:
-        path = Path(self.config_file)
-        if path.exists():
-            raise BadInput(f"{path} exists already: remove it, or name another file with --config.")
-        path.write_text(self.generate_config_file())
-        print(f"Wrote {path}")

@@ -19,6 +19,8 @@ ORDER = [
     "demo",
     "terminal",
     "app",
+    "configuration",
+    "registry_processes",
     "hub",
     "client_commands",
     "client",

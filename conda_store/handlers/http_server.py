@@ -26,10 +26,11 @@ class AddressUnavailable(CondaStoreError):
     code = "address_unavailable"
 
 
-def listening_sockets(port: int, address: str) -> list[socket.socket]:
-    """Sockets that listen; port 0 takes a free one. Raises `AddressUnavailable`."""
+def listening_sockets(port: int, address: str, *, shared: bool = False) -> list[socket.socket]:
+    """Sockets that listen; port 0 takes a free one. Several that are `shared` may have one port, and the system deals
+    connections out to them. Raises `AddressUnavailable`."""
     try:
-        return bind_sockets(port, address)
+        return bind_sockets(port, address, reuse_port=shared)
     except OSError as error:
         reason = error.strerror or str(error)
         raise AddressUnavailable(

@@ -13,6 +13,9 @@ _V1 = "api/v1/"
 _BUILD = "api/v1/build/{build}/"
 _ENVIRONMENT = "api/v1/environment/{namespace}/{name}/"
 
+#: What machines ask of every process.
+PROBES = (Route("health", Health), Route("ready", Ready))
+
 ROUTES = (
     Route(_V1, api_root.Root),
     Route(f"{_V1}permission/", api_root.OwnPermissions),
@@ -40,7 +43,6 @@ ROUTES = (
     Route("login/", LoginPage),
     Route("logout/", Logout),
     Route("static/{file}", pages.StaticFile),
-    Route("health", Health),
-    Route("ready", Ready),
+    *PROBES,
     Route("metrics", Metrics),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from conda_store.handlers.places import Places
 from conda_store.handlers.registry import registry_routes
 from conda_store.handlers.registry_access import RegistryAccess
 from conda_store.handlers.registry_base import at_once
-from conda_store.handlers.router import RouteTable, Site
+from conda_store.handlers.router import Route, RouteTable, Site
 from conda_store.handlers.routes import ROUTES
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
@@ -47,9 +48,15 @@ class WebSettings:
 
 
 def make_site(
-    watcher: Watcher, executor: Executor, storage: Storage, jobs: JobSettings, web: WebSettings, **settings: Any
+    watcher: Watcher,
+    executor: Executor,
+    storage: Storage,
+    jobs: JobSettings,
+    web: WebSettings,
+    routes: Sequence[Route] = ROUTES,
+    **settings: Any,
 ) -> Site:
-    """The whole site, over the database of `watcher`; `settings` are Tornado's."""
+    """The registry and `routes`, over the database of `watcher`; `settings` are Tornado's."""
     parts = _parts(watcher, executor, storage, jobs, web)
     # Where the database is a local file, a thread costs more than the query.
     door = at_once if jobs.database_url.startswith("sqlite") else watcher.call
@@ -61,7 +68,7 @@ def make_site(
         ImageWaiting(watcher.database, executor, watcher),
     )
     document = openapi(ROUTES, web.prefix)
-    return Site(RouteTable(ROUTES), parts, registry, body_limit=web.body_limit, openapi=document, **settings)
+    return Site(RouteTable(routes), parts, registry, body_limit=web.body_limit, openapi=document, **settings)
 
 
 def _parts(watcher: Watcher, executor: Executor, storage: Storage, jobs: JobSettings, web: WebSettings) -> Parts:
