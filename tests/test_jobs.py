@@ -19,11 +19,12 @@ from conda_store.builds.aftermath import Aftermath
 from conda_store.builds.current import point, show_current
 from conda_store.builds.events import Event
 from conda_store.builds.job import run_job
+from conda_store.builds.limits import Limits
 from conda_store.builds.lockfile import parse_lockfile
 from conda_store.builds.logs import condensed
 from conda_store.builds.recording import lock_record, read_lock_record
 from conda_store.builds.states import ArtifactState, ArtifactType, Status
-from conda_store.builds.subject import JobSettings, Limits
+from conda_store.builds.subject import JobSettings
 from conda_store.builds.workshop import Workshop
 from conda_store.db.orm import BuildPackageRow, BuildRow, ManifestRow, PackageRow, TagRow
 from conda_store.packages.channels import ChannelPolicy

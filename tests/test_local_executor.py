@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from conda_store.builds import states
+from conda_store.builds.limits import Limits
 from conda_store.builds.states import ArtifactState, ArtifactType, Status
-from conda_store.builds.subject import JobSettings, Limits
+from conda_store.builds.subject import JobSettings
 from conda_store.builds.workshop import Workshop
 from conda_store.db.orm import BuildRow
 from conda_store.executors.local import LocalExecutor

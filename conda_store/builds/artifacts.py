@@ -16,6 +16,7 @@ from conda_store.builds.environment import Environment
 from conda_store.builds.events import log_lines, log_text
 from conda_store.builds.keys import artifact_key
 from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
+from conda_store.builds.limits import way_out
 from conda_store.builds.logs import BuildLog
 from conda_store.builds.publishing import PublishedImage, publish_image, reachable
 from conda_store.builds.runner import Build
@@ -30,7 +31,7 @@ from conda_store.storage.base import Storage
 
 LOCKFILE_NAME, YAML_NAME, LOGS_NAME, ARCHIVE_NAME = "conda-lock.yml", "environment.yaml", "logs.txt", "archive.json"
 
-TOO_MUCH_MEMORY = "It needed more memory than a build may have here; an administrator can raise the limit."
+TOO_MUCH_MEMORY = f"It needed more memory than a build may have here. {way_out('max_memory_bytes')}"
 
 _logger = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from conda_store.builds.states import (
     fail,
     set_artifact,
 )
-from conda_store.builds.subject import JobSettings, Limits, Subject, read_subject
+from conda_store.builds.subject import JobSettings, Subject, read_subject
 from conda_store.builds.workshop import Workshop
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow
@@ -39,8 +39,6 @@ from conda_store.errors import StorageFull
 from conda_store.packages.locked import Lock
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.specification import Specification
-
-__all__ = ["JobSettings", "Limits", "run_job"]
 
 LOCK_RECORD = "lock.json"
 

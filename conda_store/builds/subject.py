@@ -9,11 +9,10 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from conda_store.builds.keys import Places, artifact_key, build_key, short_key
+from conda_store.builds.limits import Limits
 from conda_store.builds.states import ArtifactType
 from conda_store.db.orm import BuildRow
-from conda_store.errors import PolicyRefused
 from conda_store.packages.channels import ChannelPolicy
-from conda_store.packages.locked import Lock
 from conda_store.pieces.compression import GZIP, Compression
 from conda_store.pieces.grouping import DEFAULT_BUDGET
 from conda_store.registry.names import DYNAMIC
@@ -24,39 +23,6 @@ DEFAULT_ARTIFACTS = (
     ArtifactType.CONDA_PACK,
     ArtifactType.DOCKER_MANIFEST,
 )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one build may use; None is without limit.
-
-    `build_seconds` counts from the start of the worker to its end, artifacts included; `memory_bytes` is the data of
-    each process (RLIMIT_DATA); `packages` is for one platform; `download_bytes` what has to be fetched for one.
-    """
-
-    solve_seconds: float | None = 300.0
-    build_seconds: float | None = 3600.0
-    memory_bytes: int | None = None
-    packages: int | None = 5000
-    download_bytes: int | None = None
-
-    def check_packages(self, lock: Lock) -> None:
-        """Refuse a lock that is too large. Raises `PolicyRefused`."""
-        for one in lock:
-            count = len(one.conda) + len(one.wheels)
-            if self.packages is not None and count > self.packages:
-                raise PolicyRefused(
-                    f"The environment needs {count:,} packages for {one.platform}; {self.packages:,} are allowed here. "
-                    "Ask for less in one environment, or let an administrator raise the limit."
-                )
-
-    def check_download(self, size: int, platform: str) -> None:
-        """Refuse to fetch too much. Raises `PolicyRefused`."""
-        if self.download_bytes is not None and size > self.download_bytes:
-            raise PolicyRefused(
-                f"{size:,} bytes would have to be fetched for {platform}; {self.download_bytes:,} are allowed here. "
-                "Ask for less in one environment, or let an administrator raise the limit."
-            )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from traitlets import Float, Integer
 
 from conda_store.builds.aftermath import Aftermath
 from conda_store.builds.leases import Lease, find_lease
+from conda_store.builds.limits import way_out
 from conda_store.builds.states import ArtifactState, ArtifactType, claim, request_artifact
 from conda_store.builds.subject import JobSettings
 from conda_store.db import Database
@@ -31,10 +32,7 @@ _LOOK_SECONDS = 0.1
 _REPAIR_SECONDS = 1.0
 # A worker that dies before it takes its lease leaves no trace in the database.
 _STARTS = 3
-_TOO_LONG = (
-    "The build took longer than {limit:g} seconds and was ended. Ask for less in one environment, or let an "
-    "administrator raise the limit."
-)
+_TOO_LONG = "The build took longer than {limit:g} seconds and was ended. " + way_out("max_build_seconds")
 
 
 class LocalExecutor(Executor):

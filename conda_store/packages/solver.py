@@ -24,7 +24,7 @@ from conda_store.packages.locked import CondaPackage, PlatformLock
 from conda_store.packages.virtual import virtual_packages
 from conda_store.specification_grammar import PLATFORMS
 
-TIMEOUT_SETTING = "solve_timeout_seconds"
+TIMEOUT_SETTING = "c.BuildLimits.max_solve_seconds"
 _TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
 _BRACKET_CHANNEL = re.compile(r"""(?<=[\[,\s])channel\s*=\s*(['"]?)(?P<channel>[^'",\]\s]+)\1""")
