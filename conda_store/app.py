@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, List, Type, Unicode, Union, default, validate
-from traitlets.config import Application
 
 from conda_store._version import __version__
 from conda_store.auth.base import Authenticator
@@ -21,25 +19,24 @@ from conda_store.auth.origins import LOOPBACK_NAMES, BrowserRules
 from conda_store.auth.secret import ensure_secret
 from conda_store.builds.artifact_states import ArtifactType
 from conda_store.builds.subject import DEFAULT_ARTIFACTS, JobSettings
-from conda_store.configuration import made, read_configuration, write_configuration
-from conda_store.db import Database
+from conda_store.configuration import ConfiguredApplication, made
 from conda_store.executors.base import Executor
 from conda_store.executors.elsewhere import ElsewhereExecutor
 from conda_store.executors.local import LocalExecutor
-from conda_store.handlers.http_server import PlainServer, listening_sockets, log_request
+from conda_store.handlers.http_server import listening_sockets, log_request
 from conda_store.handlers.router import Route
 from conda_store.handlers.routes import PROBES, ROUTES
-from conda_store.handlers.site import WebSettings, make_site
-from conda_store.managers.watching import Watcher
+from conda_store.handlers.site import WebSettings
+from conda_store.limits import BuildLimits, OnDemandImages
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.registry_processes import RegistryProcesses, registry_sockets
-from conda_store.storage.local import LocalStorage
+from conda_store.service import Service
+from conda_store.storage.local import check_writable
 
-CONFIG_FILE = "conda_store_config.py"
 _MEGABYTE = 1024 * 1024
 
 
-class CondaStore(Application):
+class CondaStore(ConfiguredApplication):
     """Serves pages, the REST API and the registry, and runs builds."""
 
     name = "conda-store serve"
@@ -48,7 +45,7 @@ class CondaStore(Application):
         "Usage: conda-store serve [OPTIONS]\n\nServe environments: pages, REST API and container registry on one port."
     )
     examples = "conda-store serve --port 5000 --directory /srv/conda-store"
-    classes = [DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares these three so
+    classes = [BuildLimits, OnDemandImages, DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares both so
     aliases = {  # noqa: RUF012
         "config": "CondaStore.config_file",
         "port": "CondaStore.port",
@@ -57,18 +54,6 @@ class CondaStore(Application):
         "prefix": "CondaStore.prefix",
         "log-level": "Application.log_level",
     }
-    flags = {  # noqa: RUF012
-        "generate-config": (
-            {"CondaStore": {"generate_config": True}},
-            "Write a file with every option and its help to the path of --config, and end.",
-        ),
-    }
-
-    config_file = Unicode(
-        CONFIG_FILE,
-        help="Path of the Python file with options. Only the default one may be missing.",
-    ).tag(config=True)
-    generate_config = Bool(False, help="Write the file of --config and end, instead of serving.").tag(config=True)
     directory = Unicode(
         help="Directory of everything that the server keeps: database, store, installed environments, secret. Its path "
         "is part of every installed environment and leaves room for 255 bytes in all, so keep it short. Default: "
@@ -193,10 +178,6 @@ class CondaStore(Application):
     def _database_url(self) -> str:
         return f"sqlite:///{self.root / 'conda-store.sqlite'}"
 
-    @default("log_level")
-    def _log_level(self) -> str:
-        return "INFO"
-
     @validate("prefix")
     def _whole_prefix(self, proposal: Any) -> str:
         return f"/{stripped}/" if (stripped := proposal["value"].strip("/")) else "/"
@@ -213,20 +194,10 @@ class CondaStore(Application):
         host = "localhost" if self.address in LOOPBACK_NAMES or not self.address.strip("0.:") else self.address
         return f"http://{host}:{self.bound_port}{self.prefix}"
 
-    def initialize(self, argv: list[str] | None = None) -> None:
-        """Read the command line, then the file of `--config`; the command line wins.
-
-        Raises `BadInput` for a file that was named and is missing, or that cannot be run.
-        """
-        super().initialize(argv)
-        path = Path(self.config_file)
-        if not self.generate_config and (path.exists() or self.config_file != CONFIG_FILE):
-            read_configuration(self, path)
-
     def start(self) -> None:
         """Serve until SIGINT or SIGTERM."""
         if self.generate_config:
-            write_configuration(self, Path(self.config_file))
+            self.write_configuration()
             return
         self._registry = self._registry_shares()
         processes = RegistryProcesses(self._registry[1:], self._serve_registry) if len(self._registry) > 1 else None
@@ -252,32 +223,24 @@ class CondaStore(Application):
 
     async def open(self) -> None:
         """Build the parts and listen. Raises what is wrong with an option, by name."""
-        jobs = self._build(self.executor_class)
-        server, registry = self._server(jobs, ROUTES), self._server(jobs, PROBES)
+        self._open(self.executor_class)
         sockets = listening_sockets(self.port, self.address)
         self.bound_port = int(sockets[0].getsockname()[1])
-        self.servers = [server, registry]
-        server.add_sockets(sockets)
+        self._listen(sockets, ROUTES)
         self._registry = self._registry or self._registry_shares()
         for share in self._registry[:1]:
-            registry.add_sockets(share)
-        self.executor.start(jobs)
+            self._listen(share, PROBES)
+        self.executor.start(self.service.jobs)
 
     async def close(self) -> None:
         """Stop listening, end builds (they start again with the next server) and let go of everything."""
-        for server in self.servers:
-            server.stop()
-            await server.close_all_connections()
-        await asyncio.get_running_loop().run_in_executor(None, self.executor.stop)
-        self.door.shutdown(cancel_futures=True)
-        self.database.close()
+        await self.service.close()
 
     async def _serve_registry(self, sockets: list[socket], ended: asyncio.Event) -> None:
         """Be one of the processes of the registry: nothing runs here, and nothing else is served."""
-        jobs = self._build(ElsewhereExecutor)
-        self.executor.start(jobs)
-        self.servers = [self._server(jobs, PROBES)]
-        self.servers[0].add_sockets(sockets)
+        self._open(ElsewhereExecutor)
+        self.executor.start(self.service.jobs)
+        self._listen(sockets, PROBES)
         await ended.wait()
         await self.close()
 
@@ -286,27 +249,22 @@ class CondaStore(Application):
         self.bound_registry_port = int(shares[0][0].getsockname()[1]) if shares else None
         return shares
 
-    def _build(self, executor_class: Callable[..., Executor]) -> JobSettings:
+    def _open(self, executor_class: Callable[..., Executor]) -> None:
         self.authenticator = made(self.authenticator_class, self)
         for address in {self.address, self.registry_address}:
             self.authenticator.check_address(address)
-        jobs = self.job_settings()
-        self.database = Database(self.database_url)
-        self.database.create_or_upgrade()
+        check_writable(self.root)
+        self.limits, self.on_demand = made(BuildLimits, self), made(OnDemandImages, self)
         self.executor = made(executor_class, self)
-        self.door = ThreadPoolExecutor(self.threads, thread_name_prefix="door")
-        self.watcher = Watcher(self.database, self.door)
-        return jobs
+        self.service = Service(self.job_settings(), self.executor, self.threads, partial(log_request, self.log))
+        self.database = self.service.database
 
-    def _server(self, jobs: JobSettings, routes: Sequence[Route]) -> PlainServer:
-        storage = LocalStorage(jobs.store_directory)
-        log = partial(log_request, self.log)
-        web = self._web_settings()
-        return PlainServer(
-            make_site(self.watcher, self.executor, storage, jobs, web, routes, log_function=log),
+    def _listen(self, sockets: list[socket], routes: Sequence[Route]) -> None:
+        self.service.listen(
+            sockets,
+            routes,
+            self._web_settings(),
             xheaders=self.trust_proxy,
-            # The site itself counts bodies, so that too large a one gets an answer.
-            max_body_size=2**62,
             body_timeout=self.body_timeout_seconds,
             idle_connection_timeout=self.idle_timeout_seconds,
         )
@@ -322,6 +280,7 @@ class CondaStore(Application):
             policy=policy,
             base_images=self.base_images or None,
             build_artifacts=tuple(ArtifactType(name) for name in self.build_artifacts),
+            limits=self.limits.of_builds(),
         )
 
     def _web_settings(self) -> WebSettings:
@@ -334,4 +293,6 @@ class CondaStore(Application):
             page_limit=self.max_page_size,
             body_limit=self.max_body_bytes,
             download_wait_seconds=self.download_wait_seconds,
+            submissions=self.limits.of_submissions(),
+            on_demand=self.on_demand.settings(),
         )

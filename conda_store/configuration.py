@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from traitlets import TraitError
+from traitlets import Bool, TraitError, Unicode, default
 from traitlets.config import Application
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -15,24 +15,55 @@ from conda_store.errors import BadInput
 
 Part = TypeVar("Part")
 
-
-def read_configuration(app: Application, path: Path) -> None:
-    """Let `app` have the options in `path`, except where its command line says otherwise. Raises `BadInput`."""
-    command_line = copy.deepcopy(app.config)
-    try:
-        app.update_config(PyFileConfigLoader(path.name, str(path.parent.absolute())).load_config())
-        app.update_config(command_line)
-    except Exception as error:
-        # It is Python, so it can raise anything; to serve without it could mean to serve without its token.
-        raise BadInput(f"The configuration {path} cannot be used: {type(error).__name__}: {error}") from error
+CONFIG_FILE = "conda_store_config.py"
 
 
-def write_configuration(app: Application, path: Path) -> None:
-    """Write a file with every option of `app`. Raises `BadInput` rather than replace one."""
-    if path.exists():
-        raise BadInput(f"{path} exists already: remove it, or name another file with --config.")
-    path.write_text(app.generate_config_file())
-    print(f"Wrote {path}")
+class ConfiguredApplication(Application):
+    """An application whose options may stand in a file."""
+
+    flags = {  # noqa: RUF012  traitlets declares them so
+        "generate-config": (
+            {"ConfiguredApplication": {"generate_config": True}},
+            "Write a file with every option and its help to the path of --config, and end.",
+        ),
+    }
+
+    config_file = Unicode(
+        CONFIG_FILE,
+        help="Path of the Python file with options. Only the default one may be missing.",
+    ).tag(config=True)
+    generate_config = Bool(False, help="Write the file of --config and end, instead of serving.").tag(config=True)
+
+    @default("log_level")
+    def _log_level(self) -> str:
+        return "INFO"
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Read the command line, then the file of `--config`; the command line wins.
+
+        Raises `BadInput` for a file that was named and is missing, or that cannot be run.
+        """
+        super().initialize(argv)
+        path = Path(self.config_file)
+        if not self.generate_config and (path.exists() or self.config_file != CONFIG_FILE):
+            self._read_configuration(path)
+
+    def write_configuration(self) -> None:
+        """Write a file with every option and its help. Raises `BadInput` rather than replace one."""
+        path = Path(self.config_file)
+        if path.exists():
+            raise BadInput(f"{path} exists already: remove it, or name another file with --config.")
+        path.write_text(self.generate_config_file())
+        print(f"Wrote {path}")
+
+    def _read_configuration(self, path: Path) -> None:
+        command_line = copy.deepcopy(self.config)
+        try:
+            self.update_config(PyFileConfigLoader(path.name, str(path.parent.absolute())).load_config())
+            self.update_config(command_line)
+        except Exception as error:
+            # It is Python, so it can raise anything; to serve without it could mean to serve without its token.
+            raise BadInput(f"The configuration {path} cannot be used: {type(error).__name__}: {error}") from error
 
 
 def made(kind: Callable[..., Part], app: Application) -> Part:

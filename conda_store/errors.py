@@ -100,10 +100,16 @@ class BaseImageMissing(CondaStoreError):
 
 
 class StorageFull(CondaStoreError):
-    """The disk under the store is full, or the store cannot be written."""
+    """The disk under the store is full, or the store cannot be written; nothing that was there is lost."""
 
-    status = 507
+    status = 503
     code = "storage_full"
+
+
+class StorageReadOnly(StorageFull):
+    """What has to be written can only be read."""
+
+    code = "storage_read_only"
 
 
 class ExtraMissing(CondaStoreError):

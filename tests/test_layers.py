@@ -20,6 +20,8 @@ ORDER = [
     "terminal",
     "app",
     "configuration",
+    "limits",
+    "service",
     "registry_processes",
     "hub",
     "client_commands",

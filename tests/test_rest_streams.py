@@ -101,7 +101,7 @@ def test_a_line_reaches_many_watchers_in_under_a_second_without_loss_or_repeat(s
 
 def test_a_watcher_that_leaves_is_forgotten(shared: Server) -> None:
     build_id = shared.submit("leaves")
-    watcher = shared.app.watcher
+    watcher = shared.app.service.watcher
     with shared.api.stream("GET", f"build/{build_id}/events/") as answer:
         events = events_of(answer.iter_lines())
         assert next(events)["event"] == "status"

@@ -6,7 +6,7 @@ import sqlite3
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from conda_store.errors import BadInput, CondaStoreError, StorageFull
+from conda_store.errors import BadInput, CondaStoreError, StorageFull, StorageReadOnly
 
 
 class DatabaseUnavailable(CondaStoreError):
@@ -30,10 +30,12 @@ class WriteConflict(CondaStoreError):
     code = "write_conflict"
 
 
-# https://www.sqlite.org/rescode.html: what a full disk, a failing one and a read-only one look like.
-_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
-# https://www.postgresql.org/docs/current/errcodes-appendix.html: disk_full; serialization_failure, deadlock_detected.
-_DISK_FULL = "53100"
+# https://www.sqlite.org/rescode.html and https://www.postgresql.org/docs/current/errcodes-appendix.html (disk_full,
+# read_only_sql_transaction; serialization_failure, deadlock_detected). A file that is on a disk which became read-only
+# while it was open is a failing disk to SQLite.
+_FULL = {sqlite3.SQLITE_FULL, "53100"}
+_READ_ONLY = {sqlite3.SQLITE_READONLY, "25006"}
+_FAILING = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _TRY_AGAIN = {"40001", "40P01"}
 
 
@@ -47,15 +49,24 @@ def meaning_of(error: Exception, database: str) -> CondaStoreError:
     reason = next(iter(str(cause).splitlines()), type(cause).__name__)
     if isinstance(error, DataError):
         return BadInput(f"A value does not fit into the database: {reason}.")
-    if isinstance(error, IntegrityError) or getattr(cause, "sqlstate", None) in _TRY_AGAIN:
+    code = _code(cause)
+    if isinstance(error, IntegrityError) or code in _TRY_AGAIN:
         return WriteConflict("Somebody else changed the same thing at the same moment. Try again.")
-    if _is_unwritable(cause):
-        return StorageFull(f"The database {database} cannot be written: {reason}. Make room for it.")
+    unwritable = f"The database {database} cannot be written: {reason}."
+    if code in _FULL:
+        return StorageFull(f"{unwritable} Make room for it on its disk; nothing that was there is lost.")
+    if code in _READ_ONLY:
+        return StorageReadOnly(f"{unwritable} Make its file and directory writable for the user of the server.")
+    if code in _FAILING:
+        return DatabaseUnavailable(
+            f"The database {database} cannot be used: {reason}. Look whether its directory is there, and whether its "
+            "disk is full, read-only or failing."
+        )
     return DatabaseUnavailable(f"The database {database} does not answer as it should: {reason}.")
 
 
-def _is_unwritable(error: object) -> bool:
-    if getattr(error, "sqlstate", None) == _DISK_FULL:
-        return True
+def _code(error: object) -> str | int | None:
+    """PostgreSQL's SQLSTATE, or SQLite's primary result code."""
+    sqlite_code: int | None = getattr(error, "sqlite_errorcode", None)
     # The low byte is the primary code, what is above says more of the same.
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _UNWRITABLE
+    return getattr(error, "sqlstate", None) if sqlite_code is None else sqlite_code & 0xFF

@@ -15,10 +15,11 @@ _PERMISSION = "environment::read"
 
 
 class RegistryAccess:
-    """Decides for the registry's handlers; cookies do not count there."""
+    """Decides for the registry's handlers; cookies do not count there. `on_demand_for_all`: anybody may pull what is
+    made on demand."""
 
-    def __init__(self, authenticator: Authenticator, rules: BrowserRules) -> None:
-        self.authenticator, self.rules = authenticator, rules
+    def __init__(self, authenticator: Authenticator, rules: BrowserRules, *, on_demand_for_all: bool = False) -> None:
+        self.authenticator, self.rules, self.on_demand_for_all = authenticator, rules, on_demand_for_all
 
     async def may_pull(self, handler: RequestHandler, repository: str | None) -> bool:
         """Whether the caller may pull `repository`, or for None anything at all."""
@@ -30,7 +31,7 @@ class RegistryAccess:
         if repository is None:
             return who.may_somewhere(_PERMISSION)
         if is_dynamic(repository):
-            return who.may("environment:create", DYNAMIC)
+            return self.on_demand_for_all or who.may("environment:create", DYNAMIC)
         try:
             return who.may(_PERMISSION, *split_repository(repository))
         except CondaStoreError:

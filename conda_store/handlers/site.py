@@ -20,11 +20,12 @@ from conda_store.handlers.registry_access import RegistryAccess
 from conda_store.handlers.registry_base import at_once
 from conda_store.handlers.router import Route, RouteTable, Site
 from conda_store.handlers.routes import ROUTES
+from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.image_waiting import ImageWaiting
-from conda_store.managers.images import ImageManager
+from conda_store.managers.images import DynamicSettings, ImageManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.state import StateManager
 from conda_store.managers.watching import Watcher
@@ -45,6 +46,8 @@ class WebSettings:
     page_limit: int
     body_limit: int
     download_wait_seconds: float
+    submissions: SubmissionLimits
+    on_demand: DynamicSettings
 
 
 def make_site(
@@ -62,10 +65,10 @@ def make_site(
     door = at_once if jobs.database_url.startswith("sqlite") else watcher.call
     registry = registry_routes(
         RegistryServer(watcher.database, storage),
-        ImageManager(watcher.database, executor, watcher),
-        RegistryAccess(web.authenticator, web.rules).may_pull,
+        ImageManager(watcher.database, executor, watcher, web.on_demand),
+        RegistryAccess(web.authenticator, web.rules, on_demand_for_all=web.on_demand.anonymous).may_pull,
         door,
-        ImageWaiting(watcher.database, executor, watcher),
+        ImageWaiting(watcher.database, executor, watcher, web.on_demand.hold_seconds),
     )
     document = openapi(ROUTES, web.prefix)
     return Site(RouteTable(routes), parts, registry, body_limit=web.body_limit, openapi=document, **settings)
@@ -75,7 +78,7 @@ def _parts(watcher: Watcher, executor: Executor, storage: Storage, jobs: JobSett
     database, places = watcher.database, jobs.places
     return Parts(
         environments=EnvironmentManager(database, executor, places),
-        builds=BuildManager(database, executor, places, jobs.policy),
+        builds=BuildManager(database, executor, storage, places, jobs.policy, web.submissions),
         artifacts=ArtifactManager(database, executor, storage),
         namespaces=NamespaceManager(database),
         state=StateManager(database, storage, web.directory),

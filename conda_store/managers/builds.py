@@ -16,6 +16,7 @@ from conda_store.db import Database, lists
 from conda_store.db.orm import BuildRow, EnvironmentRow, PackageRow, SpecificationRow
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
+from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.environments import find_environment
 from conda_store.managers.namespaces import checked_name, ensure_namespace, find_namespace
 from conda_store.managers.paging import order_of, page_of
@@ -24,6 +25,7 @@ from conda_store.managers.submitting import Submission, read_submission
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.installer import check_prefix_length
 from conda_store.registry.names import repository
+from conda_store.storage.base import Storage
 
 
 class BuildNotFound(CondaStoreError):
@@ -36,16 +38,25 @@ class BuildNotFound(CondaStoreError):
 class BuildManager:
     """What a caller may ask of builds."""
 
-    def __init__(self, database: Database, executor: Executor, places: Places, policy: ChannelPolicy) -> None:
-        self.database, self.executor, self.places, self.policy = database, executor, places, policy
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        storage: Storage,
+        places: Places,
+        policy: ChannelPolicy,
+        limits: SubmissionLimits,
+    ) -> None:
+        self.database, self.executor, self.storage, self.places = database, executor, storage, places
+        self.policy, self.limits = policy, limits
 
     def submit(self, identity: Identity, new: models.NewSpecification) -> int:
         """Check what was posted, schedule its build and return the build's number.
 
-        Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`.
+        Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`, `TooManyBuilds`, `StorageFull`.
         """
         namespace = checked_name(new.namespace or identity.primary_namespace)
-        submission = read_submission(new, self.policy)
+        submission = read_submission(new, self.policy, self.limits)
         identity.require("environment:create", namespace, submission.name)
         repository(namespace, submission.name)  # raises for a name that its image could not have
         with self.database.write() as session:
@@ -58,7 +69,7 @@ class BuildManager:
         return build_id
 
     def rebuild(self, identity: Identity, build_id: int) -> int:
-        """Build the same specification again; the number of the new build."""
+        """Build the same specification again; the number of the new build. Raises `TooManyBuilds`, `StorageFull`."""
         with self.database.write() as session:
             row = live_build(session, build_id)
             new_id = self._schedule(session, row.environment, row.specification, identity)
@@ -120,6 +131,9 @@ class BuildManager:
     def _schedule(
         self, session: Session, environment: EnvironmentRow, specification: SpecificationRow, identity: Identity
     ) -> int:
+        # What is accepted should have a chance: a build could only fail there.
+        self.storage.check_writable()
+        self.limits.check_queue(session, environment.namespace)
         row = states.schedule(session, environment, specification, identity.name or "anonymous")
         check_prefix_length(prefix_of(row, self.places))
         return row.id

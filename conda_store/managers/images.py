@@ -35,13 +35,15 @@ class DynamicSettings:
 
     `reuse_seconds`: an image answers its name so long, then the next request solves again. `failure_seconds`: a
     failure does so (docker asks for what it was refused once more). `hold_seconds`: a request is held; most clients
-    wait ten minutes.
+    wait ten minutes. Without `enabled` nothing new is made; `anonymous` callers may ask.
     """
 
     reuse_seconds: float = 24 * 3600.0
     failure_seconds: float = 30.0
     hold_seconds: float = 540.0
     pending: int = 20
+    enabled: bool = True
+    anonymous: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class ImageManager:
         Raises `NameInvalid`, `TooManyRequests`, and `ManifestUnknown` with the reason when there will be no image.
         """
         request = DynamicRequest.parse(name)
+        if not self.settings.enabled:
+            raise ManifestUnknown("No images are made on demand here: an administrator can change c.OnDemandImages.")
         build_id = await self.watcher.run(partial(self.start, request))
         find = partial(self.find_outcome, build_id)
         try:
@@ -133,7 +137,10 @@ class ImageManager:
         running = (NamespaceRow.name == DYNAMIC, BuildRow.status.not_in(states.ENDED), BuildRow.deleted_on.is_(None))
         count = session.scalar(query.where(*running)) or 0
         if count >= self.settings.pending:
-            raise TooManyRequests(f"{count} images are being made on demand, as many as may be: try again in a while.")
+            raise TooManyRequests(
+                f"{count} images are being made on demand, as many as may be (c.OnDemandImages.max_pending): "
+                "try again in a while."
+            )
 
 
 def _failed(build: BuildRow) -> bool:

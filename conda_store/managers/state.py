@@ -15,7 +15,6 @@ from sqlalchemy import func, select
 from conda_store.builds.states import Status
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow, EnvironmentRow
-from conda_store.errors import StorageFull
 from conda_store.storage.base import Storage
 
 
@@ -31,8 +30,7 @@ class StateManager(Collector):
     def check(self) -> None:
         """Raises `DatabaseUnavailable`, `StorageFull`."""
         self.database.change_number()
-        if not self.directory.is_dir():
-            raise StorageFull(f"The store directory {self.directory} is not there.")
+        self.storage.check_writable()
 
     def metrics(self) -> bytes:
         """Prometheus' text format."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ import yaml
 
 from conda_store.builds.lockfile import is_lockfile, parse_lockfile
 from conda_store.errors import Problem, SpecificationInvalid
+from conda_store.managers.admission import SubmissionLimits
 from conda_store.models import NewSpecification
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.submission import read_specification
@@ -33,14 +33,13 @@ class Submission:
     description: str
 
 
-def read_submission(new: NewSpecification, policy: ChannelPolicy) -> Submission:
+def read_submission(new: NewSpecification, policy: ChannelPolicy, limits: SubmissionLimits) -> Submission:
     """Check what was posted. Raises `SpecificationInvalid` with all its problems, `PolicyRefused`."""
     if new.environment_name and (fault := name_fault(new.environment_name)):
         raise SpecificationInvalid([Problem(fault, path="environment_name")])
-    read: Callable[[NewSpecification, ChannelPolicy], Submission] = _read_specification
-    if new.is_lockfile or is_lockfile(new.specification):
-        read = _read_lockfile
-    return read(new, policy)
+    locked = new.is_lockfile or is_lockfile(new.specification)
+    limits.check_size(new.specification, is_lockfile=locked)
+    return _read_lockfile(new, policy) if locked else _read_specification(new, policy)
 
 
 def _read_specification(new: NewSpecification, policy: ChannelPolicy) -> Submission:

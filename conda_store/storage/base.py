@@ -98,6 +98,10 @@ class Storage(ABC):
     def sweep(self) -> int:
         """Remove what killed writers left behind, never what living ones write; returns how many files."""
 
+    @abstractmethod
+    def check_writable(self) -> None:
+        """Raise `StorageFull` (`StorageReadOnly`) unless something small can be kept now."""
+
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` under `key`, in place of what was there."""
         with self.writer(key) as out:

@@ -10,17 +10,20 @@ import errno
 import fcntl
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from conda_store.errors import StorageFull
+from conda_store.errors import StorageFull, StorageReadOnly
 from conda_store.storage.base import TEMPORARY, NotStored, Storage, StorageUnreadable, Writer, checked_key
 
 # Blobs are shared by hard links; whoever edits one would edit all.
 FILE_MODE = 0o444
 
+# As much as the rows and records of one build need at least.
+_SMALL_BYTES = 64 * 1024
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 
 
@@ -87,6 +90,9 @@ class LocalStorage(Storage):
         except OSError:
             return 0
         return sum(map(self._sweep_one, unfinished))
+
+    def check_writable(self) -> None:
+        check_writable(self.root)
 
     def _sweep_one(self, path: Path) -> bool:
         try:
@@ -225,8 +231,24 @@ def _sync_directories(directory: Path, made: int) -> None:
             os.close(descriptor)
 
 
+def check_writable(directory: Path) -> None:
+    """Raise `StorageFull` (`StorageReadOnly`) unless a small file can be kept in `directory`, made when missing."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        # Nameless where the file system can: nothing remains, however this process ends.
+        with tempfile.TemporaryFile(dir=directory) as file:
+            os.posix_fallocate(file.fileno(), 0, _SMALL_BYTES)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+
+
 def _unwritable(path: Path, error: OSError) -> StorageFull:
     reason = error.strerror or str(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageFull(f"The disk under {path} is full ({reason}): free some space or choose another store.")
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return StorageReadOnly(
+            f"{path} cannot be written: {reason}. Mount it for writing, check its owner and permissions, or choose "
+            "another store."
+        )
     return StorageFull(f"{path} cannot be written: {reason}. Check its owner and permissions, or choose another store.")

@@ -1,0 +1,50 @@
+"""The parts of a server that is running: opened, listening on any number of sockets, closed. No option is read here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from socket import socket
+from typing import Any
+
+from conda_store.builds.subject import JobSettings
+from conda_store.db import Database
+from conda_store.executors.base import Executor
+from conda_store.handlers.http_server import PlainServer
+from conda_store.handlers.router import Route
+from conda_store.handlers.site import WebSettings, make_site
+from conda_store.managers.watching import Watcher
+from conda_store.storage.local import LocalStorage
+
+
+class Service:
+    """Database, store, executor and HTTP servers. `threads` ask the database; `log_function` hears of each request."""
+
+    def __init__(
+        self, jobs: JobSettings, executor: Executor, threads: int, log_function: Callable[..., object]
+    ) -> None:
+        self.jobs, self.executor, self._log = jobs, executor, log_function
+        self.database = Database(jobs.database_url)
+        self.database.create_or_upgrade()
+        self.door = ThreadPoolExecutor(threads, thread_name_prefix="door")
+        self.watcher = Watcher(self.database, self.door)
+        self.servers: list[PlainServer] = []
+
+    def listen(self, sockets: Sequence[socket], routes: Sequence[Route], web: WebSettings, **transport: Any) -> None:
+        """Answer `routes` and the registry on `sockets`; `transport` are options of Tornado's server."""
+        storage = LocalStorage(self.jobs.store_directory)
+        site = make_site(self.watcher, self.executor, storage, self.jobs, web, routes, log_function=self._log)
+        # The site itself counts bodies, so that too large a one gets an answer.
+        server = PlainServer(site, max_body_size=2**62, **transport)
+        server.add_sockets(sockets)
+        self.servers.append(server)
+
+    async def close(self) -> None:
+        """Stop listening, end builds (they start again with the next server) and let go of everything."""
+        for server in self.servers:
+            server.stop()
+            await server.close_all_connections()
+        await asyncio.get_running_loop().run_in_executor(None, self.executor.stop)
+        self.door.shutdown(cancel_futures=True)
+        self.database.close()
