@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
@@ -37,6 +40,18 @@ _FULL = {sqlite3.SQLITE_FULL, "53100"}
 _READ_ONLY = {sqlite3.SQLITE_READONLY, "25006"}
 _FAILING = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _TRY_AGAIN = {"40001", "40P01"}
+_TRIES = 5
+
+R = TypeVar("R")
+
+
+def repeated(write: Callable[[], R]) -> R:
+    """What `write`, a whole transaction, gives. It is tried again while others make the same new rows at the same moment;
+    raises `WriteConflict` when that does not end."""
+    for _ in range(_TRIES):
+        with suppress(WriteConflict):
+            return write()
+    return write()
 
 
 def meaning_of(error: Exception, database: str) -> CondaStoreError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from conda_store.builds import states
 from conda_store.builds.current import prefix_of, show_current
 from conda_store.builds.keys import Places
 from conda_store.db import Database, lists
+from conda_store.db.errors import repeated
 from conda_store.db.orm import BuildRow, EnvironmentRow, PackageRow, SpecificationRow
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
@@ -59,12 +61,7 @@ class BuildManager:
         submission = read_submission(new, self.policy, self.limits)
         identity.require("environment:create", namespace, submission.name)
         repository(namespace, submission.name)  # raises for a name that its image could not have
-        with self.database.write() as session:
-            if find_namespace(session, namespace) is None:
-                identity.require("namespace::create", namespace)
-            environment = _ensure_environment(session, namespace, submission)
-            specification = _ensure_specification(session, submission)
-            build_id = self._schedule(session, environment, specification, identity)
+        build_id = repeated(partial(self._write, identity, namespace, submission))
         self.executor.submit(build_id)
         return build_id
 
@@ -128,6 +125,14 @@ class BuildManager:
         with self.database.read() as session:
             return page_of(session, query, order, asked, most, package_of)
 
+    def _write(self, identity: Identity, namespace: str, submission: Submission) -> int:
+        with self.database.write() as session:
+            if find_namespace(session, namespace) is None:
+                identity.require("namespace::create", namespace)
+            environment = _ensure_environment(session, namespace, submission)
+            specification = _ensure_specification(session, submission)
+            return self._schedule(session, environment, specification, identity)
+
     def _schedule(
         self, session: Session, environment: EnvironmentRow, specification: SpecificationRow, identity: Identity
     ) -> int:
@@ -160,6 +165,9 @@ def _ensure_environment(session: Session, namespace: str, submission: Submission
         place = ensure_namespace(session, namespace)
         row = EnvironmentRow(namespace=place, name=submission.name, description="", created_on=datetime.now(UTC))
         session.add(row)
+    # Where writers do not wait for each other anyway (PostgreSQL), they do so here: the first build is the current one.
+    session.flush()
+    session.refresh(row, with_for_update={"of": EnvironmentRow})
     row.description = submission.description or row.description
     session.flush()
     return row
