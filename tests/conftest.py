@@ -46,7 +46,7 @@ def workshop(sample_channel: Path) -> Workshop:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the longest tests, so that two workers begin with them instead of one ending with them."""
-    longest = [item for item in items if "test_killed.py" in item.nodeid]
-    others = [item for item in items if "test_killed.py" not in item.nodeid]
+    longest = [item for item in items if "/test_killed" in item.nodeid]
+    others = [item for item in items if "/test_killed" not in item.nodeid]
     half = len(others) // 2
     items[:] = [*longest[::2], *others[:half], *longest[1::2], *others[half:]]

@@ -165,20 +165,12 @@ def _compile(
     for folder in {(output / target).parent for _, _, target in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
     work = [(source, name, str(output / target)) for source, name, target in sorted(jobs, key=lambda job: job[1])]
-    # Channel code runs here: nothing of this process's environment is handed to it.
-    done = subprocess.run(
-        [interpreter, "-I", "-S", _COMPILER],
-        input=json.dumps(work).encode(),
-        capture_output=True,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        timeout=_TIMEOUT_SECONDS,
-        check=False,
-    )
+    done = _run(work, interpreter)
+    if done.returncode == -signal.SIGKILL:
+        # Somebody or a full memory chose this process instead of ours: what it does may be done twice.
+        done = _run(work, interpreter)
     if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        if done.returncode < 0:
-            reason = f"it was ended by {signal.Signals(-done.returncode).name}, perhaps for want of memory"
-        raise CondaStoreError(f"{label}: its modules could not be compiled by {interpreter}: {reason}")
+        raise CondaStoreError(f"{label}: its modules could not be compiled by {interpreter}: {_reason(done)}")
     rows = []
     for _, _, target in work:
         path = Path(target)
@@ -186,3 +178,21 @@ def _compile(
             path.chmod(PIECE_MODE)
             rows.append((path.relative_to(output).as_posix(), path.stat().st_size))
     return rows
+
+
+def _run(work: list[tuple[str, str, str]], interpreter: Path) -> subprocess.CompletedProcess[bytes]:
+    # Channel code runs here: nothing of this process's environment is handed to it.
+    return subprocess.run(
+        [interpreter, "-I", "-S", _COMPILER],
+        input=json.dumps(work).encode(),
+        capture_output=True,
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
+    if done.returncode < 0:
+        return f"it was ended by {signal.Signals(-done.returncode).name}, perhaps for want of memory"
+    return done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
