@@ -46,8 +46,8 @@ R = TypeVar("R")
 
 
 def repeated(write: Callable[[], R]) -> R:
-    """What `write`, a whole transaction, gives. It is tried again while others make the same new rows at the same moment;
-    raises `WriteConflict` when that does not end."""
+    """What `write`, a whole transaction, gives. It is tried again while others make the same new rows; raises
+    `WriteConflict` when that does not end."""
     for _ in range(_TRIES):
         with suppress(WriteConflict):
             return write()
