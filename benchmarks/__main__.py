@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import archive, disk, image, layers, warm_build
+from benchmarks import archive, disk, downloads, image, layers, memory, requests_per_second, served_build, warm_build
 from benchmarks.finding import Item
 from benchmarks.machine import describe_machine
 from benchmarks.report import render, render_item
@@ -25,6 +25,10 @@ ITEMS: Mapping[str, Callable[[Workbench], Item]] = {
     "image": image.measure,
     "layers": layers.measure,
     "disk": disk.measure,
+    "served-build": served_build.measure,
+    "downloads": downloads.measure,
+    "requests": requests_per_second.measure,
+    "memory": memory.measure,
 }
 
 

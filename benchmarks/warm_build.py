@@ -26,7 +26,7 @@ def measure(bench: Workbench) -> Item:
     """Both programs on every subject, and how long each needs to start."""
     findings, notes = [], []
     for subject in bench.subjects:
-        ours, rival = partial(_build, bench, subject), partial(_bare, bench, subject)
+        ours, rival = partial(_build, bench, subject), partial(bare_build, bench, subject)
         for warm_up in (ours, rival):
             warm_up()
         costs = take_turns({"ours": ours, "rival": rival}, bench.rounds)
@@ -62,7 +62,8 @@ def _build(bench: Workbench, subject: Subject) -> Cost:
     return cost
 
 
-def _bare(bench: Workbench, subject: Subject) -> Cost:
+def bare_build(bench: Workbench, subject: Subject) -> Cost:
+    """What the rival takes, as a whole process."""
     prefix = _new_prefix(bench)
     arguments = (bench.channel.as_uri(), bench.scratch / "rattler", prefix, bench.platform)
     cost = cost_of(lambda: _run("benchmarks.bare_rattler", *arguments, *subject.specification.dependencies))

@@ -70,3 +70,12 @@ def test_a_quick_run_of_one_item_shows_it_and_writes_nothing(sample_channel: Pat
     assert "## Image from known layers" in done.stdout
     assert "under 50.0 ms after the solve" in done.stdout
     assert (page.read_bytes() if page.exists() else None) == before
+
+
+def test_a_quick_run_of_what_needs_a_server(sample_channel: Path, base_image: str) -> None:
+    chosen = [word for item in ("served-build", "downloads", "requests", "memory") for word in ("--only", item)]
+    command = [sys.executable, "-m", "benchmarks", "--quick", *chosen]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for words in ("after COMPLETED", "times nginx's throughput", "one build, 16 connections", "4 processes, idle"):
+        assert words in done.stdout
