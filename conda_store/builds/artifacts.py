@@ -6,7 +6,6 @@ Small files and lists lie in the storage at `artifacts/<build id>/…`; the byte
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 
 from sqlalchemy.orm import Session
@@ -16,24 +15,20 @@ from conda_store.builds.environment import Environment
 from conda_store.builds.events import log_lines, log_text
 from conda_store.builds.keys import artifact_key
 from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
-from conda_store.builds.limits import way_out
 from conda_store.builds.logs import BuildLog
 from conda_store.builds.publishing import PublishedImage, publish_image, reachable
+from conda_store.builds.reasons import reason_of
 from conda_store.builds.runner import Build
 from conda_store.builds.states import release, set_artifact
 from conda_store.builds.subject import Subject
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow
-from conda_store.errors import BadInput, CondaStoreError
+from conda_store.errors import BadInput
 from conda_store.packages.locked import Lock
 from conda_store.specification import Specification
 from conda_store.storage.base import Storage
 
 LOCKFILE_NAME, YAML_NAME, LOGS_NAME, ARCHIVE_NAME = "conda-lock.yml", "environment.yaml", "logs.txt", "archive.json"
-
-TOO_MUCH_MEMORY = f"It needed more memory than a build may have here. {way_out('max_memory_bytes')}"
-
-_logger = logging.getLogger(__name__)
 
 # Puts an artifact into the state READY, inside the transaction that holds the build.
 _Publish = Callable[[Session], None]
@@ -68,7 +63,7 @@ class ArtifactMaker:
             except (StaleLease, CancelRequested):
                 raise
             except Exception as error:
-                self._fail(wanted, reason_of(error))
+                self._fail(wanted, reason_of(error, self.build.workshop.directory))
 
     def _next(self) -> ArtifactType | None:
         self.log.flush()
@@ -153,16 +148,3 @@ def keep_log(session: Session, storage: Storage, build: BuildRow) -> None:
     key = artifact_key(build.id, LOGS_NAME)
     storage.put(key, data)
     move_artifact(session, build, ArtifactType.LOGS, ArtifactState.READY, key, len(data))
-
-
-def reason_of(error: Exception) -> str:
-    """What to tell the user of a failure; what they must not or cannot read goes to the server's log."""
-    if isinstance(error, CondaStoreError):
-        return error.message
-    if isinstance(error, MemoryError):
-        return TOO_MUCH_MEMORY
-    _logger.error("An unforeseen failure in a build", exc_info=error)
-    return (
-        f"Something went wrong inside of conda-store ({type(error).__name__}), which is not your fault. "
-        "The server's log says more to an administrator."
-    )

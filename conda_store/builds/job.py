@@ -11,13 +11,14 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from conda_store.builds.artifacts import ArtifactMaker, keep_log, reason_of
+from conda_store.builds.artifacts import ArtifactMaker, keep_log
 from conda_store.builds.current import show_current
 from conda_store.builds.environment import Environment
 from conda_store.builds.events import log_lines
 from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
 from conda_store.builds.logs import BuildLog, LoggedProgress
 from conda_store.builds.publishing import PublishedImage
+from conda_store.builds.reasons import reason_of
 from conda_store.builds.recording import lock_record, read_lock_record, record_build_packages, record_packages
 from conda_store.builds.request import BuildRequest
 from conda_store.builds.runner import Build
@@ -35,7 +36,7 @@ from conda_store.builds.subject import JobSettings, Subject, read_subject
 from conda_store.builds.workshop import Workshop
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow
-from conda_store.errors import StorageFull
+from conda_store.errors import CondaStoreError, StorageFull
 from conda_store.packages.locked import Lock
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.specification import Specification
@@ -171,8 +172,10 @@ class Job:
         return ArtifactMaker(self.database, self.lease, self.log, engine, subject, specification, lock, environments)
 
     def _fail(self, error: Exception) -> None:
-        reason = reason_of(error)
-        self.log.flush()
+        reason = reason_of(error, self.settings.store_directory)
+        with suppress(CondaStoreError):
+            # On a full disk there may be room for the reason, and none for the rest of the log.
+            self.log.flush()
         with suppress(StaleLease, CancelRequested), self.database.write() as session:
             keep_log(session, self.workshop.storage, fail(session, self.lease, reason))
 

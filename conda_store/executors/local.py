@@ -22,6 +22,7 @@ from conda_store.builds.states import ArtifactState, ArtifactType, claim, reques
 from conda_store.builds.subject import JobSettings
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow
+from conda_store.errors import CondaStoreError
 from conda_store.executors.base import Executor
 from conda_store.executors.slot import Running, Slot
 from conda_store.executors.waiting import Waiting, builds_with_artifacts, next_in_turn, queued_builds
@@ -30,6 +31,8 @@ from conda_store.executors.worker import PRELOAD
 _LOOK_SECONDS = 0.1
 # Artifacts asked for by another process, and leases that ran out, are looked for less often.
 _REPAIR_SECONDS = 1.0
+# What goes wrong at every look is told no more often than this.
+_TOLD_SECONDS = 60.0
 # A worker that dies before it takes its lease leaves no trace in the database.
 _STARTS = 3
 _TOO_LONG = "The build took longer than {limit:g} seconds and was ended. " + way_out("max_build_seconds")
@@ -70,6 +73,7 @@ class LocalExecutor(Executor):
         self._starts: Counter[int] = Counter()
         self._turns: dict[int, float] = {}
         self._number, self._repair_at = -1, 0.0
+        self._trouble = ("", 0.0)
         self._thread = threading.Thread(target=self._run, name="local executor", daemon=True)
         self._thread.start()
 
@@ -106,9 +110,13 @@ class LocalExecutor(Executor):
     def _guarded(self, step: Callable[..., None], *arguments: object) -> None:
         try:
             step(*arguments)
-        except Exception:
+        except Exception as error:
             # Nothing that goes wrong once (the database restarts, the disk is full) may be the end of all builds.
-            self.log.exception("The executor could not look after its builds and tries again")
+            told, until = self._trouble
+            if str(error) != told or time.monotonic() >= until:
+                self._trouble = str(error), time.monotonic() + _TOLD_SECONDS
+                text = "The executor could not look after its builds and tries again: %s"
+                self.log.error(text, error, exc_info=None if isinstance(error, CondaStoreError) else error)
 
     def _begin(self) -> None:
         for slot in self._slots:

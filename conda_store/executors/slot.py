@@ -18,9 +18,10 @@ from multiprocessing.context import ForkServerContext
 
 from pebble import ProcessExpired, ProcessPool
 
-from conda_store.builds.artifacts import TOO_MUCH_MEMORY
 from conda_store.builds.leases import new_token
+from conda_store.builds.reasons import TOO_MUCH_MEMORY
 from conda_store.builds.subject import JobSettings
+from conda_store.errors import CondaStoreError
 from conda_store.executors.worker import enter, sweep, work
 
 
@@ -117,4 +118,6 @@ def _cause(error: BaseException) -> str:
         return f"The worker ended unexpectedly ({how}); it may have used more memory than it may have."
     if isinstance(error, MemoryError):
         return TOO_MUCH_MEMORY
+    if isinstance(error, CondaStoreError):
+        return error.message
     return f"The worker failed ({type(error).__name__})."

@@ -180,6 +180,7 @@ class _Writer:
 
     def __init__(self, package: CondaPackage, target: Path, limit: int, progress: FetchProgress | None) -> None:
         self.package, self.target, self.limit, self.progress = package, target, limit, progress
+        self.place = target.parent.parent
         self.digest = hashlib.sha256()
         self.received = 0
 
@@ -194,7 +195,14 @@ class _Writer:
         if self.received > self.limit:
             raise PackageRefused(f"{self.package}: the archive is larger than {self.limit:,} bytes.")
         self.digest.update(data)
-        self.stream.write(data)
+        rest = memoryview(data)
+        try:
+            while rest:
+                # The last bytes of a disk are written without an error: only the next ones get it.
+                rest = rest[self.stream.write(rest) :]
+        except OSError as error:
+            # Said here, since whoever reads on the other side would blame the channel.
+            raise StorageFull(f"{self.package}: {self.place} cannot be written: {error.strerror}.") from error
         if self.progress:
             self.progress(self.package, self.received, False)
 
@@ -217,7 +225,7 @@ class _Writer:
 def _download(package: CondaPackage, writer: _Writer) -> None:
     try:
         asyncio.run(download_to_writer(Client.default_client(), package.url, writer))
-    except PackageRefused:
+    except (PackageRefused, StorageFull):
         raise
     except Exception as error:
         raise FetchFailed(f"{package}: the package could not be downloaded: {error}") from error
