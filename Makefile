@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CACHE := .cache
 
 .DEFAULT_GOAL := help
-.PHONY: help develop demo test test-fast lint format bench clean system-packages
+.PHONY: help develop demo test test-fast lint format docs bench clean system-packages
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | awk -F': *' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,6 +41,10 @@ lint: $(VENV)/.installed  ## Check style and types
 format: $(VENV)/.installed  ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed  ## Write docs/configuration.md from the help of the options
+	$(BIN)/python docs/configuration.py > docs/.configuration.md
+	mv docs/.configuration.md docs/configuration.md
 
 bench: $(VENV)/.installed  ## Measure against the named rivals and write docs/performance.md
 	$(BIN)/python -m benchmarks

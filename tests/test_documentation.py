@@ -51,6 +51,22 @@ def test_the_options_that_the_readme_names_exist() -> None:
     assert {"--prefix", "--lock", "--archive", "--oci"} <= named
 
 
+def test_the_reference_of_the_options_is_that_of_the_options() -> None:
+    command = [sys.executable, ROOT / "docs/configuration.py"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "docs/configuration.md").read_text() == said, "run `make docs`"
+    for kind in (CondaStore, *CondaStore.classes):
+        for name in kind.class_own_traits(config=True):
+            assert f"### `c.{kind.__name__}.{name}`" in said
+
+
+def test_the_options_that_documents_name_exist() -> None:
+    known = {f"c.{kind.__name__}.{name}" for kind in (CondaStore, *CondaStore.classes) for name in kind.class_traits()}
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        named = set(re.findall(r"`(c\.[A-Z]\w+\.\w+)", document.read_text()))
+        assert named <= known, document.name
+
+
 def test_the_make_targets_that_are_named_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     texts = README + (ROOT / "CONTRIBUTING.md").read_text()

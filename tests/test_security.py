@@ -16,7 +16,6 @@ import pytest
 
 from conda_store.app import CondaStore
 from conda_store.auth.base import is_loopback
-from conda_store.auth.dummy import DummyAuthenticator
 from conda_store.auth.origins import BrowserRules
 from conda_store.auth.permissions import PERMISSIONS, ROLES, Grant, Identity
 from conda_store.cli import check_options
@@ -478,9 +477,10 @@ def test_a_configuration_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_option_explains_itself() -> None:
-    for kind in (CondaStore, DummyAuthenticator):
+    for kind in (CondaStore, *CondaStore.classes):
         for name, trait in kind.class_own_traits(config=True).items():
-            assert len(trait.help) > 40 and trait.help[0].isupper() and "." in trait.help, (kind, name)
+            told = trait.help.strip()
+            assert len(told) > 40 and told[0].isupper() and "." in told, (kind, name)
 
 
 def test_the_written_configuration_names_every_option_and_can_be_read(tmp_path: Path) -> None:

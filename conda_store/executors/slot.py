@@ -115,7 +115,10 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, ProcessExpired):
         number = -error.exitcode if error.exitcode else 0
         how = signal.Signals(number).name if number in set(signal.Signals) else f"status {error.exitcode}"
-        return f"The worker ended unexpectedly ({how}); it may have used more memory than it may have."
+        return (
+            f"The worker ended unexpectedly ({how}); it may have used more memory than it may have "
+            "(c.BuildLimits.max_memory_bytes)."
+        )
     if isinstance(error, MemoryError):
         return TOO_MUCH_MEMORY
     if isinstance(error, CondaStoreError):

@@ -1,0 +1,42 @@
+"""Prints docs/configuration.md, the reference of all options: `make docs` keeps what it prints."""
+
+from __future__ import annotations
+
+import inspect
+
+from traitlets.config import Configurable
+
+from conda_store.app import CondaStore
+
+HEAD = """# Configuration
+
+<!-- Written by `make docs` from the options themselves: change their help instead of this file. -->
+
+`conda-store serve --generate-config` writes `conda_store_config.py`, a Python file with every option as a comment;
+`--config` names another file. An option is set there (`c.CondaStore.port = 8000`) or on the command line
+(`--CondaStore.port=8000`), which wins. Those of `CondaStore` that are asked for most have a short form: {short}.
+
+What happens when a limit is reached stands in [operations.md](operations.md).
+"""
+
+
+def reference() -> str:
+    """The document."""
+    short = ", ".join(f"`--{name}`" for name in sorted(CondaStore.aliases))
+    kinds: list[type[Configurable]] = [CondaStore, *CondaStore.classes]
+    return "\n".join([HEAD.format(short=short), *map(section, kinds)])
+
+
+def section(kind: type[Configurable]) -> str:
+    """The options of one class, with their help and default; what is computed says so in its help."""
+    lines = [f"## {kind.__name__}", "", inspect.getdoc(kind) or ""]
+    computed = kind._trait_default_generators
+    for name, trait in sorted(kind.class_own_traits(config=True).items()):
+        lines += ["", f"### `c.{kind.__name__}.{name}`", "", " ".join(trait.help.split())]
+        if name not in computed:
+            lines += ["", f"Default: `{trait.default_value_repr()}`"]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
