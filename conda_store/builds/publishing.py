@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from conda_store.builds.current import set_tag
 from conda_store.builds.recording import insert_new
 from conda_store.builds.subject import Subject
-from conda_store.db.orm import BuildRow, ManifestRow
+from conda_store.db.orm import BuildRow, ManifestRow, TagRow
 from conda_store.registry.manifests import INDEXES, MANIFESTS, Descriptor, children, parse_object
 from conda_store.registry.names import build_tags, repository
 from conda_store.storage.base import Storage, blob_key
@@ -52,6 +53,33 @@ def publish_image(session: Session, subject: Subject, image: PublishedImage) -> 
     is_current = environment.current_build_id == subject.build_id
     for tag in build_tags(subject.build_id, subject.short_key, subject.build_key, current=is_current):
         set_tag(session, name, tag, image.top.digest, subject.build_id)
+
+
+def withdraw_image(session: Session, storage: Storage, build: BuildRow) -> None:
+    """Serve the image of one build no longer, nor what only it needed.
+
+    Raises `NotStored` when a manifest that stays is not in the storage.
+    """
+    session.execute(delete(TagRow).where(TagRow.build_id == build.id))
+    name = repository(build.environment.namespace.name, build.environment.name)
+    of_it = ManifestRow.repository == name
+    contents = {row.digest: row for row in session.scalars(select(ManifestRow).where(of_it))}
+    staying = set(session.scalars(select(TagRow.digest).where(TagRow.repository == name)))
+    tops = [contents[digest] for digest in staying if digest in contents]
+    kept = {
+        one.digest
+        for top in tops
+        for one in reachable(storage, Descriptor(top.media_type, top.digest, top.size)).contents
+    }
+    for digest, row in contents.items():
+        if digest not in kept:
+            session.delete(row)
+
+
+def withdraw_all_images(session: Session, name: str) -> None:
+    """Serve nothing any longer under a repository name."""
+    session.execute(delete(TagRow).where(TagRow.repository == name))
+    session.execute(delete(ManifestRow).where(ManifestRow.repository == name))
 
 
 def _rows(name: str, contents: Iterable[Descriptor]) -> list[dict[str, object]]:

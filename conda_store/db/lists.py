@@ -24,6 +24,9 @@ from conda_store.db.orm import (
     PackageRow,
 )
 
+#: The namespace of what was made on demand (`registry/names.py` has it too, which stands above the database).
+ON_DEMAND = "conda-store-dynamic"
+
 Row = TypeVar("Row", bound=Base)
 _Columns = Mapping[str, InstrumentedAttribute[Any]]
 ENVIRONMENT_SORTS: _Columns = {"namespace": NamespaceRow.name, "name": EnvironmentRow.name, "id": EnvironmentRow.id}
@@ -79,7 +82,7 @@ class BuildFilters:
 def environments(filters: EnvironmentFilters) -> Select[EnvironmentRow]:
     """The rows of environments that are not deleted; their namespaces come with them."""
     query = select(EnvironmentRow).join(EnvironmentRow.namespace).options(contains_eager(EnvironmentRow.namespace))
-    query = query.where(*living(), visible(filters.visible))
+    query = query.where(*living(), listed(), visible(filters.visible))
     query = query.where(*_named(filters.namespace, filters.name))
     if filters.search:
         found = (column.icontains(filters.search, autoescape=True) for column in (NamespaceRow.name, _NAME))
@@ -92,7 +95,7 @@ def environments(filters: EnvironmentFilters) -> Select[EnvironmentRow]:
 
 def builds(filters: BuildFilters) -> Select[BuildRow]:
     """The rows of builds that are not deleted; their environments come with them."""
-    query = living_builds().where(visible(filters.visible), *_named(filters.namespace, filters.name))
+    query = living_builds().where(listed(), visible(filters.visible), *_named(filters.namespace, filters.name))
     if filters.environment_id is not None:
         query = query.where(BuildRow.environment_id == filters.environment_id)
     if filters.status:
@@ -167,6 +170,11 @@ def living_builds() -> Select[BuildRow]:
 def living() -> tuple[ColumnElement[bool], ...]:
     """Neither the environment nor its namespace is deleted."""
     return (EnvironmentRow.deleted_on.is_(None), NamespaceRow.deleted_on.is_(None))
+
+
+def listed() -> ColumnElement[bool]:
+    """What was made on demand stands in no list: it is found by its name alone."""
+    return NamespaceRow.name != ON_DEMAND
 
 
 def visible(patterns: Sequence[str]) -> ColumnElement[bool]:

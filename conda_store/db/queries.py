@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import Session, contains_eager, defer
 from sqlalchemy.orm.attributes import set_committed_value
 
-from conda_store.db.lists import living, living_builds, visible
+from conda_store.db.lists import listed, living, living_builds, visible
 from conda_store.db.orm import ArtifactRow, BuildRow, EnvironmentRow, EventRow, NamespaceRow, SpecificationRow
 
 
@@ -71,7 +71,7 @@ def usage(session: Session, patterns: Sequence[str]) -> dict[str, Usage]:
     builds = and_(BuildRow.environment_id == EnvironmentRow.id, BuildRow.deleted_on.is_(None))
     counted = (func.count(EnvironmentRow.id.distinct()), func.count(BuildRow.id), func.sum(BuildRow.size))
     query = select(NamespaceRow.name, *counted).join(EnvironmentRow, EnvironmentRow.namespace_id == NamespaceRow.id)
-    query = query.outerjoin(BuildRow, builds).where(*living(), visible(patterns)).group_by(NamespaceRow.name)
+    query = query.outerjoin(BuildRow, builds).where(*living(), listed(), visible(patterns)).group_by(NamespaceRow.name)
     rows = session.execute(query.order_by(NamespaceRow.name)).all()
     return {name: Usage(environments, number, int(storage or 0)) for name, environments, number, storage in rows}
 

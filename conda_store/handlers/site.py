@@ -60,11 +60,12 @@ def make_site(
     **settings: Any,
 ) -> Site:
     """The registry and `routes`, over the database of `watcher`; `settings` are Tornado's."""
-    parts = _parts(watcher, executor, storage, jobs, web)
+    serve = RegistryServer(watcher.database, storage)
+    parts = _parts(watcher, executor, serve, jobs, web)
     # Where the database is a local file, a thread costs more than the query.
     door = at_once if jobs.database_url.startswith("sqlite") else watcher.call
     registry = registry_routes(
-        RegistryServer(watcher.database, storage),
+        serve,
         ImageManager(watcher.database, executor, watcher, web.on_demand),
         RegistryAccess(web.authenticator, web.rules, on_demand_for_all=web.on_demand.anonymous).may_pull,
         door,
@@ -74,11 +75,11 @@ def make_site(
     return Site(RouteTable(routes), parts, registry, body_limit=web.body_limit, openapi=document, **settings)
 
 
-def _parts(watcher: Watcher, executor: Executor, storage: Storage, jobs: JobSettings, web: WebSettings) -> Parts:
-    database, places = watcher.database, jobs.places
+def _parts(watcher: Watcher, executor: Executor, serve: RegistryServer, jobs: JobSettings, web: WebSettings) -> Parts:
+    database, storage, places = watcher.database, serve.storage, jobs.places
     return Parts(
-        environments=EnvironmentManager(database, executor, places),
-        builds=BuildManager(database, executor, storage, places, jobs.policy, web.submissions),
+        environments=EnvironmentManager(database, executor, places, serve.forget),
+        builds=BuildManager(database, executor, storage, places, jobs.policy, web.submissions, serve.forget),
         artifacts=ArtifactManager(database, executor, storage),
         namespaces=NamespaceManager(database),
         state=StateManager(database, storage, web.directory),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,14 +14,15 @@ from conda_store.auth.permissions import Identity
 from conda_store.builds import states
 from conda_store.builds.current import prefix_of, show_current
 from conda_store.builds.keys import Places
+from conda_store.builds.publishing import withdraw_image
 from conda_store.db import Database, lists
 from conda_store.db.errors import repeated
 from conda_store.db.orm import BuildRow, EnvironmentRow, PackageRow, SpecificationRow
+from conda_store.db.queries import find_build, find_environment, find_namespace, find_specification, find_whole_build
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
 from conda_store.managers.admission import SubmissionLimits
-from conda_store.managers.environments import find_environment
-from conda_store.managers.namespaces import checked_name, ensure_namespace, find_namespace
+from conda_store.managers.namespaces import checked_name, ensure_namespace
 from conda_store.managers.paging import order_of, page_of
 from conda_store.managers.shapes import build_of, package_of
 from conda_store.managers.submitting import Submission, read_submission
@@ -48,8 +50,10 @@ class BuildManager:
         places: Places,
         policy: ChannelPolicy,
         limits: SubmissionLimits,
+        forget: Callable[[], None],
     ) -> None:
         self.database, self.executor, self.storage, self.places = database, executor, storage, places
+        self._forget = forget
         self.policy, self.limits = policy, limits
 
     def submit(self, identity: Identity, new: models.NewSpecification) -> int:
@@ -81,21 +85,28 @@ class BuildManager:
         self.executor.cancel(build_id)
 
     def delete(self, build_id: int) -> None:
-        """Hide an ended build; raises `BadInput` while it runs. A current one gives way to the newest completed one."""
+        """Hide an ended build and serve its image no longer; raises `BadInput` while it, or an artifact, is being made.
+
+        A current one gives way to the newest completed one.
+        """
         with self.database.write() as session:
             row = live_build(session, build_id)
             if row.status not in states.ENDED:
                 raise BadInput(f"Build {build_id} is {row.status}: cancel it first, or wait until it has ended.")
+            if row.lease is not None:
+                raise BadInput(f"Artifacts of build {build_id} are being made: cancel it first, or wait a moment.")
             row.deleted_on = datetime.now(UTC)
             session.flush()
             if row.environment.current_build_id == build_id:
                 row.environment.current_build_id = _successor(session, row.environment_id) or build_id
                 show_current(session, row.environment, self.places)
+            withdraw_image(session, self.storage, row)
+        self._forget()
 
     def get(self, build_id: int) -> models.Build:
         """One build; raises `BuildNotFound`."""
         with self.database.read() as session:
-            return build_of(live_build(session, build_id), whole=True)
+            return build_of(_found(find_whole_build(session, build_id), build_id), whole=True)
 
     def entity(self, build_id: int) -> tuple[str, str] | None:
         """Namespace and name of a build's environment; None when there is no such build."""
@@ -146,17 +157,13 @@ class BuildManager:
 
 def live_build(session: Session, build_id: int) -> BuildRow:
     """The row of a build that is not deleted; raises `BuildNotFound`."""
-    row = find_build(session, build_id)
+    return _found(find_build(session, build_id), build_id)
+
+
+def _found(row: BuildRow | None, build_id: int) -> BuildRow:
     if row is None:
         raise BuildNotFound(f"There is no build {build_id}.")
     return row
-
-
-def find_build(session: Session, build_id: int) -> BuildRow | None:
-    """The row of a build when neither it nor its environment is deleted."""
-    row = session.get(BuildRow, build_id)
-    gone = row is None or row.deleted_on is not None or row.environment.deleted_on is not None
-    return None if gone else row
 
 
 def _ensure_environment(session: Session, namespace: str, submission: Submission) -> EnvironmentRow:
@@ -175,8 +182,7 @@ def _ensure_environment(session: Session, namespace: str, submission: Submission
 
 def _ensure_specification(session: Session, submission: Submission) -> SpecificationRow:
     """Equal specifications are one row, with the text of the first who posted it."""
-    same = (SpecificationRow.sha256 == submission.sha256, SpecificationRow.is_lockfile == submission.is_lockfile)
-    row = session.scalar(select(SpecificationRow).where(*same))
+    row = find_specification(session, submission.sha256, is_lockfile=submission.is_lockfile)
     if row is None:
         row = SpecificationRow(
             name=submission.name,

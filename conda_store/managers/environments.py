@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +14,15 @@ from conda_store.auth.permissions import Identity
 from conda_store.builds import states
 from conda_store.builds.current import show_current
 from conda_store.builds.keys import Places
+from conda_store.builds.publishing import withdraw_all_images
 from conda_store.db import Database, lists
-from conda_store.db.orm import BuildRow, EnvironmentRow, NamespaceRow
+from conda_store.db.orm import BuildRow, EnvironmentRow
+from conda_store.db.queries import find_current_build, find_environment
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
 from conda_store.managers.paging import cursor_page_of, order_of, page_of
 from conda_store.managers.shapes import build_of, environment_of
+from conda_store.registry.names import repository
 
 _DEFAULT_ORDER = ("namespace", "name")
 
@@ -34,8 +37,8 @@ class EnvironmentNotFound(CondaStoreError):
 class EnvironmentManager:
     """What a caller may ask of environments; `most` is always the largest page."""
 
-    def __init__(self, database: Database, executor: Executor, places: Places) -> None:
-        self.database, self.executor, self.places = database, executor, places
+    def __init__(self, database: Database, executor: Executor, places: Places, forget: Callable[[], None]) -> None:
+        self.database, self.executor, self.places, self._forget = database, executor, places, forget
 
     def page(self, identity: Identity, asked: models.EnvironmentQuery, most: int) -> models.Page[models.Environment]:
         """A page of the environments that the caller may read; all of them when no page was asked for."""
@@ -61,9 +64,11 @@ class EnvironmentManager:
     def get(self, namespace: str, name: str) -> models.Environment:
         """One environment with its current build; raises `EnvironmentNotFound`."""
         with self.database.read() as session:
-            row = live_environment(session, namespace, name)
-            build = session.get(BuildRow, row.current_build_id)
-            return environment_of(row, build_of(build, whole=True) if build else None)
+            build = find_current_build(session, namespace, name)
+            if build is None:
+                # Its only build was deleted, or there is none of this name.
+                return environment_of(live_environment(session, namespace, name))
+            return environment_of(build.environment, build_of(build, whole=True))
 
     def current_build_id(self, namespace: str, name: str) -> int:
         """The number of the current build; raises `EnvironmentNotFound`."""
@@ -82,7 +87,10 @@ class EnvironmentManager:
                 row.description = wanted.description
 
     def delete(self, namespace: str, name: str) -> None:
-        """Hide an environment and free its name; what it left is collected later. Its builds are canceled."""
+        """Hide an environment, free its name and serve its images no longer; what it left is collected later.
+
+        Its builds are canceled.
+        """
         with self.database.write() as session:
             row = live_environment(session, namespace, name)
             row.deleted_on = datetime.now(UTC)
@@ -90,6 +98,8 @@ class EnvironmentManager:
             for build_id in running:
                 states.cancel(session, build_id)
             show_current(session, row, self.places)
+            withdraw_all_images(session, repository(namespace, name))
+        self._forget()
         for build_id in running:
             self.executor.cancel(build_id)
 
@@ -100,13 +110,6 @@ def live_environment(session: Session, namespace: str, name: str) -> Environment
     if row is None:
         raise EnvironmentNotFound(f"There is no environment '{namespace}/{name}'.")
     return row
-
-
-def find_environment(session: Session, namespace: str, name: str) -> EnvironmentRow | None:
-    """The row of an environment that is not deleted."""
-    query = select(EnvironmentRow).join(NamespaceRow, EnvironmentRow.namespace_id == NamespaceRow.id)
-    named = (NamespaceRow.name == namespace, EnvironmentRow.name == name)
-    return session.scalar(query.where(*named, EnvironmentRow.deleted_on.is_(None)))
 
 
 def _running(session: Session, environment_id: int) -> list[BuildRow]:

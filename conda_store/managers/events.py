@@ -12,6 +12,7 @@ from conda_store.builds.artifact_states import ArtifactState
 from conda_store.builds.states import ENDED
 from conda_store.db import Database
 from conda_store.db.orm import ArtifactRow, BuildRow, EventRow
+from conda_store.db.queries import list_events
 
 _MOST_EVENTS = 1000
 _UNFINISHED = (ArtifactState.WAITING, ArtifactState.MAKING)
@@ -28,9 +29,8 @@ class EventPage:
 
 def read_events(database: Database, build_id: int, after: int) -> EventPage:
     """The events of a build with numbers above `after`."""
-    query = select(EventRow).where(EventRow.build_id == build_id, EventRow.number > after)
     with database.read() as session:
-        rows = list(session.scalars(query.order_by(EventRow.number).limit(_MOST_EVENTS)))
+        rows = list_events(session, build_id, after, _MOST_EVENTS)
         build = session.get(BuildRow, build_id)
         unfinished = select(ArtifactRow.id).where(ArtifactRow.build_id == build_id, ArtifactRow.state.in_(_UNFINISHED))
         settled = session.scalar(unfinished.limit(1)) is None

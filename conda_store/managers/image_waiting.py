@@ -12,8 +12,8 @@ from conda_store.builds.keys import build_key, short_key
 from conda_store.builds.states import ENDED, Status
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow, EnvironmentRow
+from conda_store.db.queries import find_environment
 from conda_store.executors.base import Executor
-from conda_store.managers.environments import find_environment
 from conda_store.managers.watching import TookTooLong, Watcher
 from conda_store.registry.errors import ManifestUnknown
 from conda_store.registry.names import LATEST, build_tags, split_repository

@@ -19,8 +19,8 @@ from conda_store.builds.states import Status
 from conda_store.db import Database
 from conda_store.db.errors import WriteConflict
 from conda_store.db.orm import BuildRow, EnvironmentRow, NamespaceRow, SpecificationRow
+from conda_store.db.queries import find_environment
 from conda_store.executors.base import Executor
-from conda_store.managers.environments import find_environment
 from conda_store.managers.namespaces import ensure_namespace
 from conda_store.managers.watching import TookTooLong, Watcher
 from conda_store.registry.dynamic import DynamicRequest

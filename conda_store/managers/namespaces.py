@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from conda_store import models
 from conda_store.auth.permissions import Identity, matches
-from conda_store.db import Database
+from conda_store.db import Database, lists
 from conda_store.db.orm import NamespaceRow
+from conda_store.db.queries import find_namespace
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.managers.shapes import namespace_of
 from conda_store.registry.names import DYNAMIC
@@ -44,7 +45,7 @@ class NamespaceManager:
         """The namespaces of which the caller may read something, by name."""
         patterns = [pattern.split("/")[0] + "/*" for pattern in identity.patterns("namespace::read")]
         with self.database.read() as session:
-            rows = session.scalars(select(NamespaceRow).where(NamespaceRow.deleted_on.is_(None)))
+            rows = session.scalars(select(NamespaceRow).where(NamespaceRow.deleted_on.is_(None), lists.listed()))
             seen = sorted(
                 (row.name, row.id) for row in rows if any(matches(pattern, f"{row.name}/*") for pattern in patterns)
             )
@@ -81,11 +82,6 @@ def checked_name(name: str) -> str:
     if name == DYNAMIC:
         raise BadInput(f"The namespace '{DYNAMIC}' belongs to images on demand: choose another one.")
     return name
-
-
-def find_namespace(session: Session, name: str) -> NamespaceRow | None:
-    """The row of a namespace that is not deleted."""
-    return session.scalar(select(NamespaceRow).where(NamespaceRow.name == name, NamespaceRow.deleted_on.is_(None)))
 
 
 def ensure_namespace(session: Session, name: str) -> NamespaceRow:

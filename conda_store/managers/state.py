@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
 from conda_store.builds.states import Status
-from conda_store.db import Database
+from conda_store.db import Database, lists
 from conda_store.db.orm import BuildRow, EnvironmentRow
 from conda_store.storage.base import Storage
 
@@ -46,9 +46,9 @@ class StateManager(Collector):
             yield GaugeMetricFamily(f"conda_store_disk_{shown}", text, value=getattr(disk, name))
 
     def _counted(self) -> Iterator[Metric]:
-        live = EnvironmentRow.deleted_on.is_(None)
+        living = select(EnvironmentRow).join(EnvironmentRow.namespace).where(*lists.living(), lists.listed())
         with self.database.read() as session:
-            environments = session.scalar(select(func.count()).select_from(EnvironmentRow).where(live)) or 0
+            environments = lists.count(session, living)
             grouped = select(BuildRow.status, func.count()).where(BuildRow.deleted_on.is_(None))
             builds = {status: number for status, number in session.execute(grouped.group_by(BuildRow.status)).all()}
         yield GaugeMetricFamily("conda_store_environments", "Environments", value=environments)
