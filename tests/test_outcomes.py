@@ -16,6 +16,7 @@ import pytest
 
 from conda_store.executors.local import LocalExecutor
 from tests.conftest import need
+from tests.jobs import StallingChannel, is_alive, look_around, until, workers
 from tests.postgres_server import database_url, postgres_server
 from tests.server import YAML, Server, running
 from tests.test_rest_streams import follow
@@ -37,8 +38,8 @@ def ids_of(answers: list[httpx.Response]) -> list[int]:
     return sorted(answer.json()["data"]["build_id"] for answer in answers)
 
 
-def test_two_hundred_submissions_at_once_are_two_hundred_builds(tmp_path: Path) -> None:
-    with running(tmp_path / "s") as server:
+def test_two_hundred_submissions_at_once_are_two_hundred_builds(database_url: str, tmp_path: Path) -> None:
+    with running(tmp_path / "s", database_url=database_url) as server:
         bodies = [{"specification": YAML.format(name=f"env{number}")} for number in range(AT_ONCE)]
         found = ids_of(asyncio.run(post_at_once(server, bodies)))
         assert len(set(found)) == AT_ONCE
@@ -128,6 +129,34 @@ def test_a_build_that_fills_the_disk_fails_with_the_reason_and_succeeds_when_the
         follow(server, again)
         assert server.api.get(f"build/{again}/").json()["data"]["status"] == "COMPLETED"
         assert (disk / "environments/default/big/bin/python").exists()
+
+
+def test_a_build_on_a_disk_without_any_room_ends_when_there_is_some(tmp_path: Path, sample_channel: Path) -> None:
+    look_around()
+    channel = StallingChannel(sample_channel, "repodata")
+    options = {
+        "executor_class": LocalExecutor,
+        "default_channels": [channel.url],
+        "LocalExecutor__workers": 1,
+        "base_images": "scratch",
+    }
+    try:
+        with small_disk(tmp_path / "s", 500) as disk, running(disk, **options) as server:
+            build_id = server.submit("big", text="name: {name}\ndependencies: [markupsafe, python]\n")
+            assert channel.reached.wait(60)
+            building = workers()
+            filler = fill(disk)
+            channel.go.set()
+            until(lambda: building and not any(map(is_alive, building)))
+            assert server.web.get("ready").status_code == 503
+            filler.unlink()
+            follow(server, build_id)
+            build = server.api.get(f"build/{build_id}/").json()["data"]
+            # Where not even the reason could be written, the build begins again by itself.
+            assert build["status"] == "COMPLETED" or "full" in build["status_info"], build
+            assert server.api.put(f"build/{build_id}/").status_code == 200
+    finally:
+        channel.close()
 
 
 def test_with_a_read_only_store_submissions_are_refused_and_what_is_there_is_served(
