@@ -46,8 +46,8 @@ class BuildLimits(Configurable):
         None,
         allow_none=True,
         min=0,
-        help="Bytes that a build may have to fetch for one platform, packages that the store has not counted; looked "
-        "at before anything is fetched. None, the default, or 0 is without limit. Example: 20_000_000_000",
+        help="Bytes that a build may have to fetch for one platform, without what the store has; looked at before "
+        "anything is fetched. None, the default, or 0 is without limit. Example: 20_000_000_000",
     ).tag(config=True)
     max_specification_bytes = Integer(
         LARGEST_SPECIFICATION,
