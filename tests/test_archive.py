@@ -1,5 +1,6 @@
 """The portable archive: GNU tar unpacks it, conda-unpack settles it anywhere, conda-pack would make the same."""
 
+import json
 import os
 import subprocess
 import tarfile
@@ -124,7 +125,7 @@ def text_files(place: Path) -> list[str]:
 
 
 def contents(archive: Path) -> dict[str, tuple[str, bytes]]:
-    """Path → (kind, content or target) of a tar, bytecode and conda-pack's own scripts aside."""
+    """Path → (kind, content or target) of a tar, bytecode and conda-pack's own scripts aside; records without spaces."""
     found = {}
     with tarfile.open(archive) as stream:
         for member in stream:
@@ -132,7 +133,11 @@ def contents(archive: Path) -> dict[str, tuple[str, bytes]]:
                 continue
             data = stream.extractfile(member) if member.isfile() or member.islnk() else None
             kind = "link" if member.issym() else "file"
-            found[member.name] = (kind, data.read() if data else member.linkname.encode())
+            content = data.read() if data else member.linkname.encode()
+            if member.name.startswith("conda-meta/") and member.name.endswith(".json"):
+                # conda-pack indents them.
+                content = json.dumps(json.loads(content), sort_keys=True).encode()
+            found[member.name] = (kind, content)
     return found
 
 

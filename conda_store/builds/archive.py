@@ -105,7 +105,8 @@ class ArchiveMaker:
         for package in ownership.order:
             if origin := origins.get(package.key):
                 record = prefix_record(package, url=origin.url, channel=origin.channel)
-                text = json.dumps(record, indent=True, sort_keys=True)
+                # Not indented: only then is it written by C, and seventy packages have twenty thousand files.
+                text = json.dumps(record, sort_keys=True)
                 collected.add_text(f"conda-meta/{package.stem}.json", text.encode())
         for target, data in environment_files(specification).items():
             collected.add_text(target, data)

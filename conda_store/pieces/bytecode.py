@@ -144,6 +144,8 @@ def compile_relocated(
     """Bytecode for modules that hold the prefix, as they are at `prefix`: package key → pyc target → bytes."""
     result: dict[str, dict[str, bytes]] = {}
     for package in packages:
+        if not any(file.placeholder is not None and file.target.endswith(".py") for file in package.files):
+            continue
         jobs = []
         for number, file in enumerate(plan_modules(package, python).relocated):
             source = scratch / f"{package.key}-{number}.py"
