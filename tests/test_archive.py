@@ -125,7 +125,7 @@ def text_files(place: Path) -> list[str]:
 
 
 def contents(archive: Path) -> dict[str, tuple[str, bytes]]:
-    """Path → (kind, content or target) of a tar, bytecode and conda-pack's own scripts aside; records without spaces."""
+    """Path → (kind, content or target) of a tar, but for bytecode and conda-pack's own scripts; records without spaces."""
     found = {}
     with tarfile.open(archive) as stream:
         for member in stream:
