@@ -125,7 +125,7 @@ def text_files(place: Path) -> list[str]:
 
 
 def contents(archive: Path) -> dict[str, tuple[str, bytes]]:
-    """Path → (kind, content or target) of a tar, but for bytecode and conda-pack's own scripts; records without spaces."""
+    """Path → (kind, content or target) of a tar; bytecode, conda-pack's own scripts and records' spaces aside."""
     found = {}
     with tarfile.open(archive) as stream:
         for member in stream:
