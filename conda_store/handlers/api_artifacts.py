@@ -71,7 +71,18 @@ class Lockfile(LockfileText):
     media_type = "application/json"
 
 
-class Archive(DownloadHandler):
+class ListHandler(DownloadHandler):
+    """What is put together from blobs as it is sent."""
+
+    async def find_list(self, artifact_type: ArtifactType, what: str) -> Content:
+        """Ask for it, and wait."""
+        artifacts, seconds = self.parts.artifacts, self.parts.download_wait_seconds
+        await self.ask(artifacts.request, self.build_id, artifact_type)
+        find = partial(artifacts.find_list, self.build_id, artifact_type, self.entity[1])
+        return await self.parts.watcher.until(find, seconds, what)
+
+
+class Archive(ListHandler):
     """`archive/`"""
 
     @needs_permission("environment::read")
@@ -81,31 +92,29 @@ class Archive(DownloadHandler):
         await self.send_content(await self.find())
 
     async def find(self) -> Content:
-        """Wait for it."""
-        artifacts, seconds = self.parts.artifacts, self.parts.download_wait_seconds
-        self.queried(ArchiveQuery)
-        await self.ask(artifacts.request, self.build_id, ArtifactType.CONDA_PACK)
-        find = partial(artifacts.find_archive, self.build_id, self.entity[1])
-        return await self.parts.watcher.until(find, seconds, "The archive")
+        """In the format that was asked for."""
+        wanted = self.queried(ArchiveQuery).format
+        kinds = {"gz": ArtifactType.CONDA_PACK, "zst": ArtifactType.CONDA_PACK_ZST}
+        return await self.find_list(kinds[wanted], "The archive")
 
 
-class Installer(DownloadHandler):
+class Installer(ListHandler):
     """`installer/`"""
 
-    kind: ClassVar[ArtifactType] = ArtifactType.CONSTRUCTOR_INSTALLER
-    media_type: ClassVar[str] = "application/x-sh"
-
     async def find(self) -> Content:
-        """Wait for it."""
-        find = partial(self.parts.artifacts.find_file, self.build_id, self.kind, self.media_type)
-        return await self.parts.watcher.until(find, self.parts.download_wait_seconds, "The artifact")
+        """A script in front of the archive."""
+        return await self.find_list(ArtifactType.CONSTRUCTOR_INSTALLER, "The installer")
 
 
-class Sbom(Installer):
+class Sbom(DownloadHandler):
     """`sbom/`"""
 
-    kind = ArtifactType.SBOM
-    media_type = "application/spdx+json"
+    async def find(self) -> Content:
+        """Ask for it, and wait."""
+        artifacts, kind = self.parts.artifacts, ArtifactType.SBOM
+        await self.ask(artifacts.request, self.build_id, kind)
+        find = partial(artifacts.find_file, self.build_id, kind, "application/spdx+json", "sbom.spdx.json")
+        return await self.parts.watcher.until(find, self.parts.download_wait_seconds, "The bill of materials")
 
 
 class Docker(ContentHandler):

@@ -24,7 +24,12 @@ from conda_store.storage.base import Storage, blob_key
 
 _YAML = "application/yaml"  # RFC 9512
 _LOG = "text/plain; charset=utf-8"
-_GZIP = "application/gzip"
+# Downloads that are put together, by their media type and the end of their name.
+_LISTS = {
+    ArtifactType.CONDA_PACK: ("application/gzip", ".tar.gz"),
+    ArtifactType.CONDA_PACK_ZST: ("application/zstd", ".tar.zst"),  # RFC 8878
+    ArtifactType.CONSTRUCTOR_INSTALLER: ("application/x-sh", ".sh"),
+}
 
 
 class ArtifactMissing(CondaStoreError):
@@ -75,14 +80,15 @@ class ArtifactManager:
                 return text_content(source.source, media_type, "conda-lock.yml")
         return self.find_file(build_id, ArtifactType.LOCKFILE, media_type, "conda-lock.yml")
 
-    def find_archive(self, build_id: int, name: str) -> Content | None:
-        """The packed environment: the members that its list names."""
-        row = self._find(build_id, ArtifactType.CONDA_PACK)
+    def find_list(self, build_id: int, artifact_type: ArtifactType, name: str) -> Content | None:
+        """A packed environment or an installer of the environment `name`: the blobs that its list names."""
+        row = self._find(build_id, artifact_type)
         if row is None:
             return None
         listing = json.loads(self.storage.get(row.key))
         parts = tuple(Part(size, key=blob_key(digest)) for digest, size in listing["parts"])
-        return Content(_GZIP, parts, listing["etag"], self.storage, f"{name}-{build_id}.tar.gz")
+        media_type, suffix = _LISTS[artifact_type]
+        return Content(media_type, parts, listing["etag"], self.storage, f"{name}-{build_id}{suffix}")
 
     def find_file(
         self, build_id: int, artifact_type: ArtifactType, media_type: str, file_name: str | None = None

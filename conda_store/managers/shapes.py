@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
 from conda_store import models
 from conda_store.db.orm import ArtifactRow, BuildRow, ChannelRow, EnvironmentRow, NamespaceRow, PackageRow
 from conda_store.db.orm import SpecificationRow as SpecRow
 
 _READY = "READY"
+# Clients know these and no others.
+_SHOWN = frozenset(get_args(models.ArtifactName))
 
 
 def namespace_of(row: NamespaceRow) -> models.Namespace:
@@ -52,7 +55,7 @@ def artifacts_of(rows: Iterable[ArtifactRow]) -> list[models.Artifact]:
             id=row.id, artifact_type=row.artifact_type, key=row.key, state=row.state, reason=row.reason, size=row.size
         )
         for row in rows
-        if row.state == _READY
+        if row.state == _READY and row.artifact_type in _SHOWN
     ]
 
 
