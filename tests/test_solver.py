@@ -196,7 +196,7 @@ def test_no_channel(solver):
 def test_timeout_says_seconds_and_setting(channels, tmp_path):
     message = failure(Solver(tmp_path, timeout_seconds=0.000001), ["flask"], channels)
     assert "linux-64 took longer than 1e-06 seconds" in message
-    assert "solve_timeout_seconds" in message
+    assert "c.BuildLimits.max_solve_seconds" in message
 
 
 def test_channel_that_does_not_exist_is_named(solver, channels, tmp_path):
