@@ -11,7 +11,18 @@ from pathlib import Path
 
 import click
 
-from benchmarks import archive, disk, downloads, image, layers, memory, requests_per_second, served_build, warm_build
+from benchmarks import (
+    archive,
+    disk,
+    downloads,
+    image,
+    layers,
+    memory,
+    requests_per_second,
+    served_build,
+    warm_build,
+    watchers,
+)
 from benchmarks.finding import Item
 from benchmarks.machine import describe_machine
 from benchmarks.report import render, render_item
@@ -29,6 +40,7 @@ ITEMS: Mapping[str, Callable[[Workbench], Item]] = {
     "downloads": downloads.measure,
     "requests": requests_per_second.measure,
     "memory": memory.measure,
+    "watchers": watchers.measure,
 }
 
 

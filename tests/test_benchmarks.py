@@ -73,9 +73,17 @@ def test_a_quick_run_of_one_item_shows_it_and_writes_nothing(sample_channel: Pat
 
 
 def test_a_quick_run_of_what_needs_a_server(sample_channel: Path, base_image: str) -> None:
-    chosen = [word for item in ("served-build", "downloads", "requests", "memory") for word in ("--only", item)]
+    chosen = [
+        word for item in ("served-build", "downloads", "requests", "memory", "watchers") for word in ("--only", item)
+    ]
     command = [sys.executable, "-m", "benchmarks", "--quick", *chosen]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for words in ("after COMPLETED", "times nginx's throughput", "one build, 16 connections", "4 processes, idle"):
+    for words in (
+        "after COMPLETED",
+        "times nginx's throughput",
+        "one build, 16 connections",
+        "4 processes, idle",
+        "100 watchers",
+    ):
         assert words in done.stdout
