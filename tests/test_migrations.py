@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
 import conda_store
 from conda_store.db import Database, migrations
-from conda_store.db.engines import WRITING, make_engine, parse_url
+from conda_store.db.engines import WRITING, make_engine, parse_url, sqlite_path
 from conda_store.db.errors import DatabaseRefused, DatabaseUnavailable
 from conda_store.db.migrations import upgrade_db
 from conda_store.db.orm import Base
@@ -199,7 +200,7 @@ def test_a_newer_schema_is_refused_with_both_revisions_and_the_way_out(engine: E
     for refuse in (database.create_or_upgrade, database.check_schema):
         with pytest.raises(DatabaseRefused) as refused:
             refuse()
-        assert {"9999", "0001"} <= set(refused.value.message.replace(",", " ").replace(".", " ").split())
+        assert {"9999", "0002"} <= set(refused.value.message.replace(",", " ").replace(".", " ").split())
         assert "install that version or a later one, or restore a copy" in refused.value.message
     database.close()
     with engine.connect() as connection:
@@ -211,11 +212,29 @@ def test_an_older_schema_is_refused_until_it_is_upgraded(engine: Engine, databas
         Base.metadata.drop_all(connection)
         connection.execute(text("DELETE FROM alembic_version"))
     database = Database(database_url)
-    with pytest.raises(DatabaseRefused, match=r"revision none, older than 0001.*conda-store upgrade-db"):
+    with pytest.raises(DatabaseRefused, match=r"revision none, older than 0002.*conda-store upgrade-db"):
         database.check_schema()
     database.create_or_upgrade()
     database.check_schema()
     database.close()
+
+
+def test_the_rows_of_the_first_schema_are_kept(database_url: str) -> None:
+    if path := sqlite_path(parse_url(database_url)):
+        path.touch()
+    engine = writing_engine(database_url)
+    with engine.begin() as connection:
+        command.upgrade(migrations._configuration(connection), "0001")
+        connection.execute(
+            text(
+                "INSERT INTO registry_content (repository, digest, media_type, size) VALUES ('a/b', 'sha256:1', '', 7)"
+            )
+        )
+    upgrade_db(database_url)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT repository, size, subject FROM registry_content")).all()
+    assert rows == [("a/b", 7, None)] and difference(engine) == []
+    engine.dispose()
 
 
 def test_tables_of_somebody_else_are_left_alone(engine: Engine, database_url: str) -> None:
@@ -272,5 +291,5 @@ def test_a_new_step_is_written_from_what_the_code_has_and_the_tables_lack(tmp_pa
         )
     command = [sys.executable, "-m", "conda_store.db.migrations", "Build", "houses"]
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=True)
-    step = (package / "db" / "alembic" / "versions" / "0002_build_houses.py").read_text()
+    step = (package / "db" / "alembic" / "versions" / "0003_build_houses.py").read_text()
     assert step.count("op.create_table") == 1 and "sa.Column('built_on', sa.DateTime(), nullable=False)" in step

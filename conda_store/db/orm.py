@@ -197,7 +197,10 @@ class ManifestRow(Base):
     media_type: Mapped[str] = mapped_column(String(128))  # "" for a blob that is no manifest
     size: Mapped[int] = mapped_column(BigInteger)
     last_pulled_on: Mapped[datetime | None]
-    __table_args__ = (UniqueConstraint("repository", "digest"),)
+    # Of a manifest that says something about another one (image-spec 1.1, "subject"): which, and what kind of thing.
+    subject: Mapped[str | None] = mapped_column(String(80))
+    artifact_type: Mapped[str | None] = mapped_column(String(255))
+    __table_args__ = (UniqueConstraint("repository", "digest"), Index(None, "repository", "subject"))
 
 
 class TagRow(Base):
@@ -209,6 +212,36 @@ class TagRow(Base):
     build_id: Mapped[int | None] = mapped_column(ForeignKey("build.id"), index=True)
     expires_on: Mapped[datetime | None]  # ends the reuse of an on-demand name only
     __table_args__ = (UniqueConstraint("repository", "tag"),)
+
+
+class TokenRow(Base):
+    """A token that somebody made for a program. The secret itself is nowhere, only its sha256."""
+
+    __tablename__ = "token"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    secret_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    owner: Mapped[str] = mapped_column(String(255), index=True)
+    primary_namespace: Mapped[str] = mapped_column(String(255))
+    grants: Mapped[dict[str, Any]]  # pattern → roles
+    created_on: Mapped[datetime]
+    expires_on: Mapped[datetime | None]
+    last_used_on: Mapped[datetime | None]
+    revoked_on: Mapped[datetime | None]
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class SettingRow(Base):
+    """What one level sets: the deployment (both ids 0), a namespace (the second is 0) or an environment.
+
+    No foreign keys, since a deployment is no row; 0 and not NULL, since NULLs are never equal in a key.
+    """
+
+    __tablename__ = "setting"
+    namespace_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    environment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)
 
 
 class ChangeRow(Base):
