@@ -25,6 +25,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 # JSON writes a character beyond the first 65,536 as two escapes, YAML as one of ten characters.
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_TOO_DEEP = "Lists and mappings are nested more than {} deep here."
 _SIGN = re.compile("alias|anchor|tag|directive|block scalar")
 _LINE_BREAK = re.compile("\r\n?|\n")
 
@@ -95,7 +96,7 @@ def compose(text: str, limits: YamlLimits) -> yaml.Node | None:
             shape.see(event)
         node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        raise SpecificationInvalid([_syntax_problem(text, error)]) from None
+        raise SpecificationInvalid([_syntax_problem(text, error, limits)]) from None
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise SpecificationInvalid([Problem(f"Not valid YAML: {str(error).splitlines()[0]}")]) from None
     return node
@@ -171,7 +172,7 @@ class _Shape:
         elif isinstance(event, yaml.CollectionStartEvent):
             self.open.append((event.anchor, self.nodes))
             if len(self.open) > self.limits.max_depth:
-                self._refuse(event, f"Lists and mappings are nested more than {self.limits.max_depth} deep here.")
+                self._refuse(event, _TOO_DEEP.format(self.limits.max_depth))
         elif isinstance(event, yaml.CollectionEndEvent):
             self._close(*self.open.pop(), 1)
         elif isinstance(event, yaml.ScalarEvent):
@@ -204,11 +205,14 @@ class _Shape:
         raise SpecificationInvalid([Problem(message, line, column)])
 
 
-def _syntax_problem(text: str, error: yaml.MarkedYAMLError) -> Problem:
+def _syntax_problem(text: str, error: yaml.MarkedYAMLError, limits: YamlLimits) -> Problem:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return Problem(f"Not valid YAML: {error.problem or error.context}.")
     words = ", ".join(part for part in (error.context, error.problem) if part)
+    if "nesting depth" in words:
+        # libyaml reads ahead and may come to a limit of its own before ours is looked at.
+        return Problem(_TOO_DEEP.format(limits.max_depth), mark.line + 1, mark.column + 1)
     begun = error.context_mark
     # libyaml points behind the sign that made it expect an alias, anchor, tag or block; its context points at it.
     sign = begun if begun is not None and _SIGN.search(error.context or "") else mark
