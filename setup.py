@@ -10,6 +10,7 @@ exec((here / "conda_store" / "_version.py").read_text(), version)  # noqa: S102 
 
 server = [
     "alembic >=1.16,<2",
+    "cachetools >=5.5,<9",
     "conda-lock >=4.0,<5",
     "conda-pack >=0.9,<0.10",
     "isal >=1.7,<2",
@@ -21,6 +22,7 @@ server = [
     "pebble >=5.1,<6",
     "pip >=23",
     "prometheus-client >=0.21,<1",
+    "PyJWT >=2.10,<3",
     "py-rattler >=0.28,<0.29",
     "SQLAlchemy >=2.0.36,<2.2",
     "tornado >=6.5,<7",
@@ -37,6 +39,7 @@ dev = [
     "pytest-xdist >=3.6,<4",
     "ruff >=0.9,<1",
     "spdx-tools >=0.8,<0.9",
+    "types-cachetools",
     "types-PyYAML",
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer
 
 LARGEST_ID = 2**31 - 1
 
@@ -24,10 +24,15 @@ def _naive(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
+def _zoned(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 T = TypeVar("T")
 Text = Annotated[str, AfterValidator(_storable)]
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 Time = Annotated[datetime, PlainSerializer(_naive, return_type=str)]
+Moment = Annotated[datetime, PlainSerializer(_zoned, return_type=str)]
 Status = Literal["QUEUED", "BUILDING", "COMPLETED", "FAILED", "CANCELED"]
 ArtifactName = Literal[
     "DIRECTORY", "LOCKFILE", "LOGS", "YAML", "CONDA_PACK", "DOCKER_MANIFEST", "CONSTRUCTOR_INSTALLER", "SBOM"
@@ -297,3 +302,31 @@ class EnvironmentChange(Model):
 
     build_id: Id | None = None
     description: Text | None = None
+
+
+class NewToken(Model):
+    """A token to make; what is absent is the caller's own, and the time is a day. `role_bindings`: pattern → roles."""
+
+    name: Annotated[Text, Field(max_length=255)] = ""
+    primary_namespace: Text | None = None
+    expiration: Annotated[datetime | None, Field(validation_alias=AliasChoices("expiration", "exp"))] = None
+    role_bindings: dict[Text, list[Text]] | None = None
+
+
+class NewTokenAnswer(Model):
+    """A new token: its secret is told now and never again."""
+
+    token: str
+    id: int
+
+
+class Token(Model):
+    """A token, without its secret."""
+
+    id: int
+    name: str
+    primary_namespace: str
+    role_bindings: dict[str, list[str]]
+    created_on: Moment
+    expiration: Moment | None
+    last_used_on: Moment | None

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from tornado.netutil import bind_sockets
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
+from conda_store.auth.tokens import IssuedToken
 from conda_store.db import Database
 from conda_store.db.orm import ManifestRow, TagRow
 from conda_store.handlers.http_server import PlainServer
 from conda_store.handlers.registry import registry_routes
+from conda_store.handlers.registry_base import Access
+from conda_store.registry.errors import Unauthorized
 from conda_store.registry.layout import closure
 from conda_store.registry.manifests import INDEXES, MANIFESTS, Descriptor
 from conda_store.registry.serve import RegistryServer
@@ -69,9 +72,28 @@ def running(routes: Callable[[], Sequence[Any]]) -> Iterator[str]:
         thread.join(30)
 
 
+class Anybody:
+    """Whoever it is may do everything, and gets no token."""
+
+    async def __call__(self, handler: RequestHandler) -> Anybody:
+        return self
+
+    def check(self, repository: str | None) -> None:
+        """Let pass."""
+
+    def check_lists(self) -> None:
+        """Let pass."""
+
+    def may_pull(self, repository: str) -> bool:
+        return True
+
+    async def give_token(self, authorization: str | None, names: Iterable[str]) -> IssuedToken:
+        raise Unauthorized("There are no tokens here.")
+
+
 @contextmanager
-def registry_of(database: Database, storage: Storage, **options: Any) -> Iterator[House]:
+def registry_of(database: Database, storage: Storage, access: Access | None = None, **options: Any) -> Iterator[House]:
     """The registry over `database` and `storage`; `options` are those of `registry_routes`."""
     serve = RegistryServer(database, storage)
-    with running(lambda: registry_routes(serve, **options)) as host:
+    with running(lambda: registry_routes(serve, access or Anybody(), **options)) as host:
         yield House(host, serve)

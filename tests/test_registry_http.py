@@ -20,9 +20,10 @@ from conda_store.db.orm import ManifestRow, TagRow
 from conda_store.handlers.registry import registry_routes
 from conda_store.registry.errors import Unauthorized
 from conda_store.registry.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, canonical_json
+from conda_store.registry.serve import unknown_name
 from conda_store.storage.base import blob_key
 from tests.engine import run_build
-from tests.registry_house import House, admit, registry_of
+from tests.registry_house import Anybody, House, admit, registry_of
 
 NAME = "default/science"
 PRIVATE = "ana--40lab.org/private"
@@ -356,18 +357,27 @@ def test_what_the_storage_lost_is_unknown(client: httpx.Client, database: Databa
     assert code(client.get(f"default/lossy/manifests/{UNKNOWN[:-1]}1")) == (404, "MANIFEST_UNKNOWN")
 
 
-async def _only_science(handler: RequestHandler, repository: str | None) -> bool:
+class OnlyScience(Anybody):
     """Ana may pull what is in default/, and her password is "right"."""
-    given = handler.request.headers.get("Authorization")
-    if given not in (None, "Bearer right"):
-        raise Unauthorized("This token has expired.")
-    return given is not None and (repository is None or repository.startswith("default/"))
+
+    async def __call__(self, handler: RequestHandler) -> OnlyScience:
+        given = handler.request.headers.get("Authorization")
+        if given != "Bearer right":
+            raise Unauthorized("This token has expired.", "invalid_token" if given else "")
+        return self
+
+    def check(self, repository: str | None) -> None:
+        if repository and not self.may_pull(repository):
+            raise unknown_name(repository)
+
+    def may_pull(self, repository: str) -> bool:
+        return repository.startswith("default/")
 
 
 @pytest.fixture(scope="module")
 def guarded(workshop: Workshop, house: House, database: Database) -> Iterator[httpx.Client]:
     with (
-        registry_of(database, workshop.storage, may_pull=_only_science) as guarded,
+        registry_of(database, workshop.storage, OnlyScience()) as guarded,
         httpx.Client(base_url=guarded.url, trust_env=False) as client,
     ):
         yield client
@@ -391,7 +401,8 @@ def test_without_credentials_it_says_where_to_get_some(
     answer = guarded.get(path, headers={"Authorization": f"Bearer {token}"} if token else {})
     assert code(answer) == (401, "UNAUTHORIZED")
     realm = f'Bearer realm="http://{guarded.base_url.netloc.decode()}/v2/token",service="conda-store"'
-    assert answer.headers["www-authenticate"] == realm + (f',scope="repository:{scope}:pull"' if scope else "")
+    scoped = f',scope="repository:{scope}:pull"' if scope else ""
+    assert answer.headers["www-authenticate"] == realm + scoped + (',error="invalid_token"' if token else "")
 
 
 def test_what_one_may_not_see_answers_as_what_does_not_exist(guarded: httpx.Client, workshop: Workshop) -> None:
@@ -420,7 +431,7 @@ def test_a_failure_of_our_own_has_no_traceback(workshop: Workshop, tmp_path: Pat
 
 
 def test_every_verb_of_every_route_has_a_permission(house: House) -> None:
-    for rule in registry_routes(house.serve):
+    for rule in registry_routes(house.serve, Anybody()):
         for method in RequestHandler.SUPPORTED_METHODS:
             assert getattr(rule.handler_class, method.lower()).permission, (rule.regex.pattern, method)
 

@@ -16,8 +16,12 @@ class Authenticator(LoggingConfigurable):
     """Knows people and tokens. Methods are awaited in the event loop and must not block it."""
 
     @abstractmethod
-    async def by_token(self, token: str) -> Identity | None:
-        """Whose token (or password of Basic) this is; None when it is nobody's, or no longer."""
+    async def by_secret(self, secret: str) -> Identity | None:
+        """Whose token (or password of Basic) this is, with `proof` set; None when it is nobody's, or no longer."""
+
+    @abstractmethod
+    async def by_proof(self, proof: str) -> Identity | None:
+        """The same by `Identity.proof`, which names a token without giving it away."""
 
     @abstractmethod
     async def by_name(self, name: str) -> Identity | None:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from dataclasses import replace
 from hashlib import sha256
-
-from conda_store.auth.base import Authenticator
-from conda_store.auth.permissions import Identity
 
 SESSION_COOKIE = "conda-store-auth"
 SESSION_DAYS = 7
@@ -27,23 +23,6 @@ def header_secret(authorization: str) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return (password or user) if colon else None
-
-
-async def identify(authenticator: Authenticator, authorization: str | None, session: str | None) -> Identity:
-    """The caller of a request by its `Authorization` header, else by the name in its session.
-
-    A wrong or expired proof counts as none, and the identity remembers that it was there.
-    """
-    found: Identity | None = None
-    if authorization is not None:
-        secret = header_secret(authorization)
-        found = await authenticator.by_token(secret) if secret else None
-    elif session is not None:
-        found = await authenticator.by_name(session)
-    if found is not None:
-        return found
-    shown = authorization is not None or session is not None
-    return replace(authenticator.without_credentials(), credentials_invalid=shown)
 
 
 def form_token(secret: bytes, session: str) -> str:

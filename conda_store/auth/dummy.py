@@ -8,6 +8,7 @@ from traitlets import Unicode
 
 from conda_store.auth.base import Authenticator, refuse_unless_loopback
 from conda_store.auth.permissions import Grant, Identity
+from conda_store.auth.tokens import fingerprint
 
 _ANYWHERE = (Grant("*/*", "admin"),)
 
@@ -26,8 +27,11 @@ class DummyAuthenticator(Authenticator):
         "since whoever reaches it may do everything. Example: c.DummyAuthenticator.token = open('/run/token').read()",
     ).tag(config=True)
 
-    async def by_token(self, token: str) -> Identity | None:
-        return self._administrator(by_token=True) if self.token and self._is_mine(token) else None
+    async def by_secret(self, secret: str) -> Identity | None:
+        return self._administrator(proof=self._proof) if self.token and self._is_mine(secret) else None
+
+    async def by_proof(self, proof: str) -> Identity | None:
+        return self._administrator(proof=proof) if self.token and hmac.compare_digest(proof, self._proof) else None
 
     async def by_name(self, name: str) -> Identity | None:
         return self._administrator() if name == self.username else None
@@ -49,5 +53,10 @@ class DummyAuthenticator(Authenticator):
     def _is_mine(self, token: str) -> bool:
         return hmac.compare_digest(token.strip().encode("utf-8", "replace"), self.token.strip().encode())
 
-    def _administrator(self, *, by_token: bool = False) -> Identity:
-        return Identity(self.username, _ANYWHERE, by_token=by_token)
+    @property
+    def _proof(self) -> str:
+        """Another one after the token was changed."""
+        return f"dummy:{fingerprint(self.token)}"
+
+    def _administrator(self, *, proof: str = "") -> Identity:
+        return Identity(self.username, _ANYWHERE, proof=proof)

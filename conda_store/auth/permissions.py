@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import product
 
 from conda_store.errors import BadInput, CondaStoreError
 
@@ -35,6 +36,8 @@ _ADMIN = _DEVELOPER | {
 }
 ROLES = {"viewer": _VIEWER, "developer": _DEVELOPER, "admin": _ADMIN}
 PERMISSIONS = _ADMIN
+# Each role has all that those before it have.
+_RANKS = tuple(ROLES)
 _SYNONYMS = {"editor": "developer"}
 
 
@@ -72,7 +75,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Identity:
-    """A caller. `by_token` says that a request carried the proof itself, so that no other site can have sent it.
+    """A caller. `proof` names the token that a request carried, "" where there was none: a session, or nothing.
 
     `name` is None for somebody unknown; `credentials_invalid` for somebody whose proof counted for nothing.
     """
@@ -81,8 +84,18 @@ class Identity:
     grants: tuple[Grant, ...]
     primary_namespace: str = "default"
     expiration: datetime | None = None
-    by_token: bool = False
+    proof: str = ""
     credentials_invalid: bool = False
+
+    @property
+    def by_token(self) -> bool:
+        """Whether the request carried the proof itself, so that no other site can have sent it."""
+        return bool(self.proof)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expiration is not None and self.expiration <= datetime.now(UTC)
 
     def may(self, permission: str, namespace: str, environment: str = "*") -> bool:
         """Whether a grant gives `permission` on an environment, or with `*` on all of a namespace."""
@@ -100,6 +113,11 @@ class Identity:
         """Raises `PermissionDenied` unless the caller has `permission` there."""
         if not self.may(permission, namespace, environment):
             raise self.refusal(permission)
+
+    def require_name(self) -> None:
+        """Raises `PermissionDenied` for a caller who is nobody."""
+        if self.name is None:
+            raise self.refusal("an account")
 
     def refusal(self, permission: str) -> PermissionDenied:
         """What to raise for want of `permission`."""
@@ -119,6 +137,23 @@ class Identity:
             pattern: sorted(frozenset().union(*(ROLES[role] for role in roles)))
             for pattern, roles in self.entity_roles().items()
         }
+
+
+def covers_all(grants: Iterable[Grant], wanted: Grant) -> bool:
+    """Whether `grants` give everything that `wanted` would give, wherever it would."""
+    have = [ROLES[grant.role] for grant in grants if matches(grant.pattern, wanted.pattern)]
+    return ROLES[wanted.role] <= frozenset().union(*have)
+
+
+def common(some: Iterable[Grant], others: Iterable[Grant]) -> tuple[Grant, ...]:
+    """What both give. Where neither of two patterns lies within the other one, nothing: rather less than too much."""
+    found = {
+        Grant(narrow.pattern, min(one.role, other.role, key=_RANKS.index))
+        for one, other in product(some, tuple(others))
+        for narrow, wide in ((one, other), (other, one))
+        if matches(wide.pattern, narrow.pattern)
+    }
+    return tuple(sorted(found, key=lambda grant: (grant.pattern, grant.role)))
 
 
 def matches(pattern: str, entity: str) -> bool:

@@ -18,19 +18,20 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from tornado.web import HTTPError, RequestHandler
 
-from conda_store.auth.base import Authenticator
-from conda_store.auth.credentials import SESSION_COOKIE, SESSION_DAYS, identify
+from conda_store.auth.callers import Callers
+from conda_store.auth.credentials import SESSION_COOKIE, SESSION_DAYS
 from conda_store.auth.origins import SAFE_METHODS, BrowserRules
 from conda_store.auth.permissions import Identity
 from conda_store.errors import BadInput, Problem
 from conda_store.handlers.failures import Failure, failure_of
 from conda_store.handlers.places import Places
-from conda_store.handlers.verbs import PUBLIC
+from conda_store.handlers.verbs import PUBLIC, SIGNED_IN
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.state import StateManager
+from conda_store.managers.tokens import TokenManager
 from conda_store.managers.watching import Watcher
 from conda_store.models import LARGEST_ID, Model
 
@@ -58,7 +59,8 @@ class Parts:
     namespaces: NamespaceManager
     state: StateManager
     watcher: Watcher
-    authenticator: Authenticator
+    tokens: TokenManager
+    callers: Callers
     rules: BrowserRules
     places: Places
     templates: jinja2.Environment
@@ -105,7 +107,9 @@ class Handler(RequestHandler):
         self.identity = await self._identify()
         if self.request.method not in SAFE_METHODS and not self.identity.by_token:
             self.parts.rules.check_change(self.request.headers)
-        if permission != PUBLIC and not permission.startswith("filtered"):
+        if permission == SIGNED_IN:
+            self.identity.require_name()
+        elif permission != PUBLIC and not permission.startswith("filtered"):
             await self.check(permission)
 
     async def check(self, permission: str) -> None:
@@ -119,7 +123,7 @@ class Handler(RequestHandler):
             return Identity(name=None, grants=())
         has_cookie = self.get_cookie(SESSION_COOKIE) is not None
         session = (self.session or "") if has_cookie else None
-        return await identify(self.parts.authenticator, headers.get("Authorization"), session)
+        return await self.parts.callers.identify(headers.get("Authorization"), session)
 
     def _allow_origin(self) -> None:
         origin = self.request.headers.get("Origin")

@@ -40,7 +40,7 @@ class LoginPage(PageHandler):
         """Sign in: JSON is answered with JSON, a form with a redirect."""
         target = self._next()
         asked = self._asked()
-        found = await self.parts.authenticator.by_password(asked.username, asked.password)
+        found = await self.parts.callers.authenticator.by_password(asked.username, asked.password)
         if found is None or found.name is None:
             raise CredentialsInvalid("Name or password is wrong.")
         self._begin_session(found.name)

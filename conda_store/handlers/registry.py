@@ -11,15 +11,15 @@ from tornado.web import RequestHandler
 
 from conda_store.handlers.ranges import RangeNotSatisfiable, wanted_range
 from conda_store.handlers.registry_base import (
+    Access,
     Door,
     DynamicImages,
-    MayPull,
     RegistryHandler,
     RegistryParts,
     WaitsForImages,
-    allow_all,
     at_once,
 )
+from conda_store.handlers.registry_token import TokenHandler
 from conda_store.handlers.verbs import filtered, needs_permission, public
 from conda_store.registry.errors import ManifestUnknown, NameUnknown, RangeUnsatisfiable
 from conda_store.registry.names import LATEST, is_digest, is_dynamic
@@ -31,17 +31,18 @@ CHUNK_BYTES = 512 * 1024
 
 def registry_routes(
     serve: RegistryServer,
+    access: Access,
     images: DynamicImages | None = None,
-    may_pull: MayPull = allow_all,
     door: Door = at_once,
     waiting: WaitsForImages | None = None,
 ) -> list[URLSpec]:
     """The rules for `/v2/`, at the root of the host. Without `images` nothing is made on demand, without
     `waiting` a pull of an image that is still being made is refused."""
-    parts = {"parts": RegistryParts(serve, images, may_pull, door, waiting)}
+    parts = {"parts": RegistryParts(serve, access, images, door, waiting)}
     # An environment may be called "blobs" or "uploads": the longest name wins, and the first rule.
     routes: list[tuple[str, type[RequestHandler]]] = [
         (r"/v2/?", VersionHandler),
+        (r"/v2/token", TokenHandler),
         (r"/v2/_catalog", CatalogHandler),
         (r"/v2/(.+)/manifests/([^/]+)", ManifestHandler),
         (r"/v2/(.+)/tags/list", TagsHandler),
@@ -152,7 +153,7 @@ class CatalogHandler(RegistryHandler):
     @filtered("environment::read")
     async def get(self) -> None:
         names = await self.door(self.serve.repositories)
-        self.write_page("repositories", [name for name in names if await self.parts.may_pull(self, name)])
+        self.write_page("repositories", [name for name in names if self.caller.may_pull(name)])
 
     head = get
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from tornado.web import HTTPError, RequestHandler
 
+from conda_store.auth.tokens import SERVICE, IssuedToken
 from conda_store.errors import CondaStoreError
 from conda_store.handlers.verbs import PUBLIC, public
 from conda_store.registry.errors import (
@@ -22,13 +23,33 @@ from conda_store.registry.errors import (
     envelope,
 )
 from conda_store.registry.names import checked_name
-from conda_store.registry.serve import Manifest, RegistryServer, unknown_name
+from conda_store.registry.serve import Manifest, RegistryServer
 
 T = TypeVar("T")
-#: Whether the caller of a request may pull a repository (None: may talk to the registry at all). It raises
-#: `Unauthorized` for credentials that count for nothing.
-MayPull = Callable[[RequestHandler, str | None], Awaitable[bool]]
 Door = Callable[..., Awaitable[Any]]
+
+
+class Caller(Protocol):
+    """Who asks."""
+
+    def check_lists(self) -> None:
+        """Let pass whom lists could show something; raises `RegistryError`."""
+
+    def may_pull(self, repository: str) -> bool:
+        """Whether a repository is shown to the caller in lists."""
+
+    def check(self, repository: str | None) -> None:
+        """Let pass who may pull `repository` (None: may talk to the registry at all); raises `RegistryError`."""
+
+
+class Access(Protocol):
+    """Who may do what in the registry."""
+
+    async def __call__(self, handler: RequestHandler) -> Caller:
+        """Who sent a request; raises `Unauthorized` for credentials that count for nothing."""
+
+    async def give_token(self, authorization: str | None, names: Iterable[str]) -> IssuedToken:
+        """A token for those of the repositories `names` that the caller may pull; raises `Unauthorized`."""
 
 
 class DynamicImages(Protocol):
@@ -45,11 +66,6 @@ class WaitsForImages(Protocol):
         """Return when waiting any longer changes nothing; raises `RegistryError` when there will be no image."""
 
 
-async def allow_all(handler: RequestHandler, repository: str | None) -> bool:
-    """Everybody may pull everything."""
-    return True
-
-
 async def at_once(function: Callable[..., T], *arguments: Any) -> T:
     """Call in the event loop: right where the database is a local file, since a thread costs more than a query."""
     return function(*arguments)
@@ -60,8 +76,8 @@ class RegistryParts:
     """What the handlers work with. `door` calls functions that may block."""
 
     serve: RegistryServer
+    access: Access
     images: DynamicImages | None = None
-    may_pull: MayPull = allow_all
     door: Door = at_once
     waiting: WaitsForImages | None = None
 
@@ -86,15 +102,11 @@ class RegistryHandler(RequestHandler):
         if permission is None:
             raise Unsupported("This method is not known here.")
         if permission != PUBLIC:
-            await self.check_pull(checked_name(self.path_args[0]) if self.path_args else None)
-
-    async def check_pull(self, repository: str | None) -> None:
-        """Raise `Unauthorized` for a caller without credentials, and for others what is said of an unknown name."""
-        if await self.parts.may_pull(self, repository):
-            return
-        if "Authorization" not in self.request.headers:
-            raise Unauthorized("Log in to pull this image.")
-        raise unknown_name(repository) if repository else Unauthorized("These credentials give no access.")
+            self.caller = await self.parts.access(self)
+            if permission.startswith("filtered"):
+                self.caller.check_lists()
+            else:
+                self.caller.check(checked_name(self.path_args[0]) if self.path_args else None)
 
     @public
     def refuse(self, *_: str) -> None:
@@ -107,7 +119,7 @@ class RegistryHandler(RequestHandler):
         error = _meaning(status_code, options.get("exc_info"))
         self.set_status(error.status)
         if isinstance(error, Unauthorized):
-            self.set_header("WWW-Authenticate", self._challenge())
+            self.set_header("WWW-Authenticate", self.challenge(error.fault))
         if isinstance(error, RangeUnsatisfiable):
             self.set_header("Content-Range", f"bytes */{error.size}")
         if isinstance(error, Unsupported):
@@ -153,10 +165,12 @@ class RegistryHandler(RequestHandler):
             raise PageInvalid(f"n={text[:40]!r} is not the size of a page: write a whole number.")
         return int(text)
 
-    def _challenge(self) -> str:
+    def challenge(self, fault: str) -> str:
+        """Where a client gets a token, and for what (distribution, "Token Authentication Specification")."""
         origin = f"{self.request.protocol}://{self.request.host}"
         scope = f',scope="repository:{self.path_args[0]}:pull"' if self.path_args else ""
-        return f'Bearer realm="{origin}/v2/token",service="conda-store"{scope}'
+        error = f',error="{fault}"' if fault else ""
+        return f'Bearer realm="{origin}/v2/token",service="{SERVICE}"{scope}{error}'
 
 
 def _meaning(status: int, failure: tuple[type[BaseException], BaseException, TracebackType] | None) -> CondaStoreError:

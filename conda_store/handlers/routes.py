@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root, pages
 from conda_store.handlers.api_specifications import Specifications
+from conda_store.handlers.api_tokens import OneToken, Tokens
 from conda_store.handlers.events import BuildEvents
 from conda_store.handlers.health import Health, Metrics, Ready
 from conda_store.handlers.login import LoginPage, Logout
@@ -19,6 +20,8 @@ PROBES = (Route("health", Health), Route("ready", Ready))
 ROUTES = (
     Route(_V1, api_root.Root),
     Route(f"{_V1}permission/", api_root.OwnPermissions),
+    Route(f"{_V1}token/", Tokens),
+    Route(f"{_V1}token/{{token}}/", OneToken),
     Route("api/openapi.json", api_root.OpenApi),
     Route("openapi.json", api_root.OpenApi),
     Route(f"{_V1}namespace/", api_namespaces.Namespaces),

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from conda_store.auth.base import Authenticator
+from conda_store.auth.callers import Callers
 from conda_store.auth.origins import BrowserRules
+from conda_store.auth.tokens import RegistryTokens
 from conda_store.builds.subject import JobSettings
 from conda_store.executors.base import Executor
 from conda_store.handlers.base import Parts
@@ -28,6 +30,7 @@ from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import DynamicSettings, ImageManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.state import StateManager
+from conda_store.managers.tokens import OwnTokens, TokenManager
 from conda_store.managers.watching import Watcher
 from conda_store.registry.names import DYNAMIC, repository
 from conda_store.registry.serve import RegistryServer
@@ -61,13 +64,15 @@ def make_site(
 ) -> Site:
     """The registry and `routes`, over the database of `watcher`; `settings` are Tornado's."""
     serve = RegistryServer(watcher.database, storage)
-    parts = _parts(watcher, executor, serve, jobs, web)
+    tokens = TokenManager(watcher.database)
+    callers = Callers(web.authenticator, OwnTokens(tokens, watcher, web.authenticator))
+    parts = _parts(watcher, executor, serve, jobs, web, tokens, callers)
     # Where the database is a local file, a thread costs more than the query.
     door = at_once if jobs.database_url.startswith("sqlite") else watcher.call
     registry = registry_routes(
         serve,
+        RegistryAccess(callers, RegistryTokens(web.secret), web.rules, web.on_demand.anonymous),
         ImageManager(watcher.database, executor, watcher, web.on_demand),
-        RegistryAccess(web.authenticator, web.rules, on_demand_for_all=web.on_demand.anonymous).may_pull,
         door,
         ImageWaiting(watcher.database, executor, watcher, web.on_demand.hold_seconds),
     )
@@ -75,7 +80,15 @@ def make_site(
     return Site(RouteTable(routes), parts, registry, body_limit=web.body_limit, openapi=document, **settings)
 
 
-def _parts(watcher: Watcher, executor: Executor, serve: RegistryServer, jobs: JobSettings, web: WebSettings) -> Parts:
+def _parts(
+    watcher: Watcher,
+    executor: Executor,
+    serve: RegistryServer,
+    jobs: JobSettings,
+    web: WebSettings,
+    tokens: TokenManager,
+    callers: Callers,
+) -> Parts:
     database, storage, places = watcher.database, serve.storage, jobs.places
     return Parts(
         environments=EnvironmentManager(database, executor, places, serve.forget),
@@ -84,7 +97,8 @@ def _parts(watcher: Watcher, executor: Executor, serve: RegistryServer, jobs: Jo
         namespaces=NamespaceManager(database),
         state=StateManager(database, storage, web.directory),
         watcher=watcher,
-        authenticator=web.authenticator,
+        tokens=tokens,
+        callers=callers,
         rules=web.rules,
         places=Places(web.prefix),
         templates=page_templates(repository=repository, dynamic=DYNAMIC),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from conda_store.models import Model
 
 PUBLIC = "public"
+SIGNED_IN = "signed in"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,6 +36,11 @@ def filtered(permission: str) -> Callable[[Function], Function]:
 def public(function: Function) -> Function:
     """Everyone may do this."""
     return _mark("permission", PUBLIC)(function)
+
+
+def signed_in(function: Function) -> Function:
+    """Everyone may do this who is somebody; it is about nothing but what is their own."""
+    return _mark("permission", SIGNED_IN)(function)
 
 
 def describes(

@@ -77,11 +77,18 @@ class RangeUnsatisfiable(RegistryError):
 
 
 class Unauthorized(RegistryError):
-    """No credentials, or credentials that count for nothing: the client may try again with others."""
+    """No credentials, or credentials that count for nothing: the client may try again with others.
+
+    `fault` is what a challenge says of a token that was shown (RFC 6750, 3.1): `invalid_token`, `insufficient_scope`.
+    """
 
     status = 401
     code = "unauthorized"
     oci_code = "UNAUTHORIZED"
+
+    def __init__(self, message: str, fault: str = "") -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class Denied(RegistryError):

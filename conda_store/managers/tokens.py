@@ -1,0 +1,177 @@
+"""Tokens that people make for their programs: made, listed, revoked, and recognized."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from conda_store import models
+from conda_store.auth.base import Authenticator
+from conda_store.auth.permissions import Grant, Identity, common, covers_all
+from conda_store.auth.tokens import fingerprint, new_secret
+from conda_store.db import Database
+from conda_store.db.orm import TokenRow
+from conda_store.errors import BadInput, CondaStoreError
+from conda_store.managers.watching import Watcher
+
+#: How long a token lives when its maker does not say.
+DEFAULT_LIFETIME = timedelta(days=1)
+# How exactly it is known when a token was used last: each look would otherwise cost a write.
+_USED_EVERY = timedelta(minutes=5)
+_PROOF = "token:"
+
+
+class TokenNotFound(CondaStoreError):
+    """No such token, or somebody else's."""
+
+    status = 404
+    code = "token_not_found"
+
+
+class TokenManager:
+    """Tokens in the database, which holds no secret."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def create(self, identity: Identity, asked: models.NewToken) -> models.NewTokenAnswer:
+        """A token with a part of the caller's rights and time; the only moment at which its secret is known.
+
+        Raises `BadInput` for more than the caller has, a malformed pattern, an unknown role or a time that is over.
+        """
+        grants = _wanted_grants(identity, asked.role_bindings)
+        secret, now = new_secret(), datetime.now(UTC)
+        row = TokenRow(
+            secret_sha256=fingerprint(secret),
+            name=asked.name,
+            owner=identity.name or "",
+            primary_namespace=asked.primary_namespace or identity.primary_namespace,
+            grants=_by_pattern(grants),
+            created_on=now,
+            expires_on=_wanted_end(identity, asked.expiration, now),
+        )
+        with self.database.write() as session:
+            session.add(row)
+            session.flush()
+            return models.NewTokenAnswer(token=secret, id=row.id)
+
+    def list(self, identity: Identity) -> list[models.Token]:
+        """The caller's own tokens that are not revoked, the newest first."""
+        query = select(TokenRow).where(TokenRow.owner == identity.name, TokenRow.revoked_on.is_(None))
+        with self.database.read() as session:
+            return [_shown(row) for row in session.scalars(query.order_by(TokenRow.id.desc()))]
+
+    def revoke(self, identity: Identity, token_id: int) -> None:
+        """Let a token of the caller's count no longer. Raises `TokenNotFound`."""
+        with self.database.write() as session:
+            row = session.get(TokenRow, token_id)
+            if row is None or row.owner != identity.name or row.revoked_on is not None:
+                raise TokenNotFound(f"You have no token {token_id}.")
+            row.revoked_on = datetime.now(UTC)
+
+    def find_by_secret(self, secret: str) -> Identity | None:
+        """What a token gives at most, in its owner's name; None for one that counts for nothing."""
+        return self._find(TokenRow.secret_sha256 == fingerprint(secret))
+
+    def find_by_proof(self, proof: str) -> Identity | None:
+        """The same by what stands for a token in a registry token."""
+        number = proof.removeprefix(_PROOF)
+        if not proof.startswith(_PROOF) or not number.isdigit():
+            return None
+        return self._find(TokenRow.id == int(number))
+
+    def _find(self, wanted: ColumnElement[bool]) -> Identity | None:
+        now = datetime.now(UTC)
+        with self.database.read() as session:
+            row = session.scalar(select(TokenRow).where(wanted, TokenRow.revoked_on.is_(None)))
+        if row is None or (row.expires_on is not None and row.expires_on <= now):
+            return None
+        if row.last_used_on is None or row.last_used_on + _USED_EVERY < now:
+            with self.database.write() as session:
+                _note_use(session, row.id, now)
+        return Identity(
+            name=row.owner,
+            grants=_grants_of(row.grants),
+            primary_namespace=row.primary_namespace,
+            expiration=row.expires_on,
+            proof=f"{_PROOF}{row.id}",
+        )
+
+
+class OwnTokens:
+    """Recognizes conda-store's own tokens (`auth.callers.TokenFinder`): each gives no more than its owner has now."""
+
+    def __init__(self, manager: TokenManager, watcher: Watcher, authenticator: Authenticator) -> None:
+        self.manager, self.watcher, self.authenticator = manager, watcher, authenticator
+
+    async def by_secret(self, secret: str) -> Identity | None:
+        """Whose token this is; None when it is nobody's, or no longer."""
+        return await self._limited(await self.watcher.call(self.manager.find_by_secret, secret))
+
+    async def by_proof(self, proof: str) -> Identity | None:
+        """The same by `Identity.proof`."""
+        return await self._limited(await self.watcher.call(self.manager.find_by_proof, proof))
+
+    async def _limited(self, token: Identity | None) -> Identity | None:
+        owner = await self.authenticator.by_name(token.name) if token is not None and token.name else None
+        if token is None or owner is None:
+            return None
+        return replace(token, grants=common(token.grants, owner.grants))
+
+
+def _note_use(session: Session, token_id: int, now: datetime) -> None:
+    row = session.get(TokenRow, token_id)
+    if row is not None:
+        row.last_used_on = now
+
+
+def _wanted_grants(identity: Identity, bindings: Mapping[str, list[str]] | None) -> tuple[Grant, ...]:
+    if bindings is None:
+        return identity.grants
+    wanted = [Grant(pattern, role) for pattern, roles in bindings.items() for role in roles]
+    for grant in wanted:
+        if not covers_all(identity.grants, grant):
+            raise BadInput(
+                f"A token cannot have more rights than its maker: you are not {grant.role} of '{grant.pattern}'."
+            )
+    return tuple(wanted)
+
+
+def _wanted_end(identity: Identity, asked: datetime | None, now: datetime) -> datetime:
+    own = identity.expiration
+    if asked is None:
+        end = now + DEFAULT_LIFETIME
+        return min(end, own) if own else end
+    asked = asked if asked.tzinfo else asked.replace(tzinfo=UTC)
+    if asked <= now:
+        raise BadInput(f"The expiration {asked.isoformat()} is over already.")
+    if own is not None and asked > own:
+        raise BadInput(f"A token cannot outlive its maker's own credential, which ends at {own.isoformat()}.")
+    return asked
+
+
+def _by_pattern(grants: tuple[Grant, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for grant in grants:
+        found.setdefault(grant.pattern, []).append(grant.role)
+    return found
+
+
+def _grants_of(bindings: Mapping[str, list[str]]) -> tuple[Grant, ...]:
+    return tuple(Grant(pattern, role) for pattern, roles in bindings.items() for role in roles)
+
+
+def _shown(row: TokenRow) -> models.Token:
+    return models.Token(
+        id=row.id,
+        name=row.name,
+        primary_namespace=row.primary_namespace,
+        role_bindings=row.grants,
+        created_on=row.created_on,
+        expiration=row.expires_on,
+        last_used_on=row.last_used_on,
+    )
