@@ -10,7 +10,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Integer, List, Type, Unicode, Union, default, validate
+from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Type, Unicode, Union, default, validate
 
 from conda_store._version import __version__
 from conda_store.auth.base import Authenticator
@@ -31,6 +31,7 @@ from conda_store.limits import BuildLimits, OnDemandImages
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.registry_processes import RegistryProcesses, registry_sockets
 from conda_store.service import Service
+from conda_store.specification_grammar import platform_fault
 from conda_store.storage.local import check_writable
 
 _MEGABYTE = 1024 * 1024
@@ -153,6 +154,12 @@ class CondaStore(ConfiguredApplication):
         [str(one) for one in DEFAULT_ARTIFACTS],
         help="Artifacts that every build makes at once, in this order; others are made when they are first asked for.",
     ).tag(config=True)
+    platforms = List(
+        Unicode(),
+        help="Platforms for which environments are solved and images made when their specification names none; empty "
+        "is that of this machine. Several make one image for all of them. Namespaces and environments may say "
+        "otherwise (setting conda_solve_platforms). Example: ['linux-64', 'linux-aarch64']",
+    ).tag(config=True)
     executor_class = Type(
         LocalExecutor,
         klass=Executor,
@@ -177,6 +184,12 @@ class CondaStore(ConfiguredApplication):
     @default("database_url")
     def _database_url(self) -> str:
         return f"sqlite:///{self.root / 'conda-store.sqlite'}"
+
+    @validate("platforms")
+    def _known_platforms(self, proposal: Any) -> Any:
+        for fault in filter(None, map(platform_fault, proposal["value"])):
+            raise TraitError(f"c.CondaStore.platforms: {fault}")
+        return proposal["value"]
 
     @validate("prefix")
     def _whole_prefix(self, proposal: Any) -> str:
@@ -281,6 +294,7 @@ class CondaStore(ConfiguredApplication):
             base_images=self.base_images or None,
             build_artifacts=tuple(ArtifactType(name) for name in self.build_artifacts),
             limits=self.limits.of_builds(),
+            platforms=tuple(self.platforms),
         )
 
     def _web_settings(self) -> WebSettings:

@@ -103,17 +103,20 @@ class Client:
         namespace: str | None = None,
         is_lockfile: bool | None = None,
         environment_name: str | None = None,
+        platforms: Sequence[str] = (),
     ) -> int:
         """Build a specification or lockfile; the number of its build.
 
         `namespace` is the caller's own by default; whether it is a lockfile is seen from the text by default, and
-        `environment_name` is for texts without a name. Raises `BadInput` with `problems` for a text with faults.
+        `environment_name` is for texts without a name. `platforms` (conda's names) replace those of a specification.
+        Raises `BadInput` with `problems` for a text with faults.
         """
         body = {
             "specification": source if isinstance(source, str) else _decoded(source),
             "namespace": namespace,
             "is_lockfile": is_lockfile,
             "environment_name": environment_name,
+            "platforms": list(platforms) or None,
         }
         sent = {name: value for name, value in body.items() if value is not None}
         return self._connection.data("POST", "specification/", lambda data: int(data["build_id"]), json=sent)

@@ -73,13 +73,20 @@ def with_client(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--namespace", help="Namespace of the environment; default: your own.")
 @click.option("--name", help="Name of the environment, for a file that gives none.")
+@click.option("--platform", "platforms", multiple=True, help="Build for this platform; repeat it for several.")
 @click.option(
     "--wait", is_flag=True, help="Return when the build has ended; the exit status is 1 unless it is completed."
 )
 @_timeout
 @with_client
 def create(
-    client: Client, file: Path, namespace: str | None, name: str | None, wait: bool, timeout: float | None
+    client: Client,
+    file: Path,
+    namespace: str | None,
+    name: str | None,
+    platforms: tuple[str, ...],
+    wait: bool,
+    timeout: float | None,
 ) -> None:
     """Let the server build FILE, an environment.yaml or a conda-lock.yml, and print the number of the build.
 
@@ -89,7 +96,7 @@ def create(
         source = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}.") from error
-    build_id = client.create(source, namespace, environment_name=name)
+    build_id = client.create(source, namespace, environment_name=name, platforms=platforms)
     click.echo(build_id)
     if wait:
         _wait(client, build_id, timeout)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer, RootModel
 
 LARGEST_ID = 2**31 - 1
 
@@ -288,13 +288,14 @@ class ArchiveQuery(Model):
 
 
 class NewSpecification(Model):
-    """A specification or lockfile to build; `specification` is its text."""
+    """A specification or lockfile to build; `specification` is its text. `platforms` replace those that it names."""
 
     specification: Text
     namespace: Text | None = None
     is_lockfile: bool | None = None
     environment_name: Text | None = None
     environment_description: Text | None = None
+    platforms: list[Text] | None = None
 
 
 class EnvironmentChange(Model):
@@ -330,3 +331,13 @@ class Token(Model):
     created_on: Moment
     expiration: Moment | None
     last_used_on: Moment | None
+
+
+class SettingQuery(Model):
+    """`own` shows only what this level sets itself."""
+
+    own: bool = False
+
+
+class SettingChanges(RootModel[dict[str, Any]]):
+    """Settings by name; null takes one back."""

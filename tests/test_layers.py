@@ -42,6 +42,7 @@ ORDER = [
     "packages",
     "storage",
     "specification",
+    "settings",
     "models",
     "environment_yaml",
     "requirements",

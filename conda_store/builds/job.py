@@ -76,7 +76,7 @@ class Job:
         try:
             with self.database.read() as session:
                 status = session.get_one(BuildRow, self.lease.build_id).status
-                subject = read_subject(session, self.lease.build_id, self.settings.places)
+                subject = read_subject(session, self.lease.build_id, self.settings)
             engine = self._engine(subject)
             maker = self._built(engine, subject) if status == Status.BUILDING else self._restored(engine, subject)
             maker.make_all()
@@ -94,6 +94,7 @@ class Job:
         request = BuildRequest(
             source=subject.source,
             default_name=subject.environment,
+            default_platforms=tuple(subject.settings["conda_solve_platforms"]),
             prefix=subject.prefix,
             base_images=settings.base_images,
             compression=settings.compression,
@@ -152,7 +153,7 @@ class Job:
                 maker.ready(session, ArtifactType.DIRECTORY, str(maker.subject.prefix), size)
             if image is not None:
                 maker.publish(session, image)
-            for wanted in (*(() if image else self.settings.build_artifacts), ArtifactType.LOGS):
+            for wanted in (*(() if image else maker.subject.artifacts), ArtifactType.LOGS):
                 set_artifact(session, self.lease, wanted, ArtifactState.WAITING)
             show_current(session, build.environment, self.settings.places)
 

@@ -69,7 +69,8 @@ class Locker:
         return parsed
 
     def _solve(self, specification: Specification) -> Lock:
-        platforms = self.request.platforms or specification.platforms or (self.machine,)
+        asked = self.request
+        platforms = asked.platforms or specification.platforms or asked.default_platforms or (self.machine,)
         channels = self.workshop.policy.channels_for(specification)
         with self.stages.stage("solve", len(platforms)) as notes:
             solved: dict[str, PlatformLock] = {}

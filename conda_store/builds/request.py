@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 class BuildRequest:
     """What to build, and which artifacts to leave where.
 
-    `source` is an `environment.yaml` or a lockfile; `platforms` narrows or replaces the specification's own;
-    paths are absolute. `base_images` is as for `BaseImages`, None for the default.
+    `source` is an `environment.yaml` or a lockfile; `platforms` narrows or replaces the specification's own,
+    `default_platforms` serve a specification without; none of all is this machine's. Paths are absolute.
+    `base_images` is as for `BaseImages`, None for the default.
     """
 
     source: bytes
     default_name: str | None = None
     platforms: tuple[str, ...] = ()
+    default_platforms: tuple[str, ...] = ()
     prefix: Path | None = None
     lock: Path | None = None
     archive: Path | None = None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from conda_store.builds.keys import Places, artifact_key, build_key, short_key
+from conda_store.builds.levels import effective
 from conda_store.builds.limits import Limits
 from conda_store.builds.states import ArtifactType
 from conda_store.db.orm import BuildRow
@@ -29,7 +31,8 @@ DEFAULT_ARTIFACTS = (
 class JobSettings:
     """All that a worker in another process needs to know; it can be pickled.
 
-    `base_images` is as for `BaseImages`; `build_artifacts` are made after every build, others on request.
+    `base_images` is as for `BaseImages`; `build_artifacts` are made after every build, others on request; `platforms`
+    are those of specifications that name none. Namespaces and environments may set the latter two otherwise.
     """
 
     database_url: str
@@ -43,6 +46,12 @@ class JobSettings:
     layer_budget: int = DEFAULT_BUDGET
     lease_seconds: float = 20.0
     limits: Limits = field(default_factory=Limits)
+    platforms: tuple[str, ...] = ()
+
+    @property
+    def setting_options(self) -> dict[str, object]:
+        """The settings that the deployment's options give (`conda_store.settings`)."""
+        return {"conda_solve_platforms": list(self.platforms), "build_artifacts": list(map(str, self.build_artifacts))}
 
     @property
     def places(self) -> Places:
@@ -52,7 +61,10 @@ class JobSettings:
 
 @dataclass(frozen=True)
 class Subject:
-    """One build, as far as its worker must know it. `prefix` is None for an image on demand, which has none."""
+    """One build, as far as its worker must know it. `prefix` is None for an image on demand, which has none.
+
+    `settings` are those that count for its environment (`conda_store.settings`).
+    """
 
     build_id: int
     namespace: str
@@ -62,13 +74,19 @@ class Subject:
     build_key: str
     short_key: str
     prefix: Path | None
+    settings: Mapping[str, Any]
+
+    @property
+    def artifacts(self) -> tuple[ArtifactType, ...]:
+        """What is made right after the build."""
+        return tuple(map(ArtifactType, self.settings["build_artifacts"]))
 
     def key(self, file_name: str) -> str:
         """Where one of its files lies in the storage."""
         return artifact_key(self.build_id, file_name)
 
 
-def read_subject(session: Session, build_id: int, places: Places) -> Subject:
+def read_subject(session: Session, build_id: int, settings: JobSettings) -> Subject:
     """The subject of a build that exists."""
     build = session.get_one(BuildRow, build_id)
     specification, environment = build.specification, build.environment
@@ -83,5 +101,6 @@ def read_subject(session: Session, build_id: int, places: Places) -> Subject:
         is_lockfile=specification.is_lockfile,
         build_key=build_key(*named),
         short_key=short,
-        prefix=None if namespace == DYNAMIC else places.prefix(namespace, short),
+        prefix=None if namespace == DYNAMIC else settings.places.prefix(namespace, short),
+        settings=effective(session, environment, settings.setting_options),
     )

@@ -30,14 +30,15 @@ from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.settings import SettingManager
 from conda_store.managers.state import StateManager
 from conda_store.managers.tokens import TokenManager
 from conda_store.managers.watching import Watcher
-from conda_store.models import LARGEST_ID, Model
+from conda_store.models import LARGEST_ID
 
 P = ParamSpec("P")
 R = TypeVar("R")
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=BaseModel)
 
 _MOST_PARAMETERS = 1000
 _SAFE_HEADERS = {
@@ -60,6 +61,7 @@ class Parts:
     state: StateManager
     watcher: Watcher
     tokens: TokenManager
+    settings: SettingManager
     callers: Callers
     rules: BrowserRules
     places: Places

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root, pages
+from conda_store.handlers.api_settings import Settings
 from conda_store.handlers.api_specifications import Specifications
 from conda_store.handlers.api_tokens import OneToken, Tokens
 from conda_store.handlers.events import BuildEvents
@@ -22,6 +23,7 @@ ROUTES = (
     Route(f"{_V1}permission/", api_root.OwnPermissions),
     Route(f"{_V1}token/", Tokens),
     Route(f"{_V1}token/{{token}}/", OneToken),
+    *(Route(f"{_V1}setting/{path}", Settings) for path in ("", "{namespace}/", "{namespace}/{name}/")),
     Route("api/openapi.json", api_root.OpenApi),
     Route("openapi.json", api_root.OpenApi),
     Route(f"{_V1}namespace/", api_namespaces.Namespaces),

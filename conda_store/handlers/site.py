@@ -29,6 +29,7 @@ from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import DynamicSettings, ImageManager
 from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.settings import SettingManager
 from conda_store.managers.state import StateManager
 from conda_store.managers.tokens import OwnTokens, TokenManager
 from conda_store.managers.watching import Watcher
@@ -98,6 +99,7 @@ def _parts(
         state=StateManager(database, storage, web.directory),
         watcher=watcher,
         tokens=tokens,
+        settings=SettingManager(database, jobs.setting_options),
         callers=callers,
         rules=web.rules,
         places=Places(web.prefix),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from conda_store.models import Model
 
 PUBLIC = "public"
@@ -20,7 +22,7 @@ class Shape:
 
     answer: type[Model] | str | None = None
     query: type[Model] | None = None
-    body: type[Model] | None = None
+    body: type[BaseModel] | None = None
 
 
 def needs_permission(permission: str) -> Callable[[Function], Function]:
@@ -44,7 +46,7 @@ def signed_in(function: Function) -> Function:
 
 
 def describes(
-    answer: type[Any] | str | None = None, *, query: type[Model] | None = None, body: type[Model] | None = None
+    answer: type[Any] | str | None = None, *, query: type[Model] | None = None, body: type[BaseModel] | None = None
 ) -> Callable[[Function], Function]:
     """What the verb takes and gives."""
     return _mark("shape", Shape(answer, query, body))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,18 +44,24 @@ def read_submission(new: NewSpecification, policy: ChannelPolicy, limits: Submis
 
 def _read_specification(new: NewSpecification, policy: ChannelPolicy) -> Submission:
     parsed = read_specification(new.specification, policy, default_name=new.environment_name or None)
-    specification = parsed.specification
+    specification, source = parsed.specification, new.specification
+    if new.platforms:
+        specification = replace(specification, platforms=tuple(new.platforms))
+        source = specification.to_yaml()
     return Submission(
         name=specification.name,
         sha256=specification.sha256,
         spec=specification.as_dict(),
-        source=new.specification,
+        source=source,
         is_lockfile=False,
         description=_first(new.environment_description, specification.description),
     )
 
 
 def _read_lockfile(new: NewSpecification, policy: ChannelPolicy) -> Submission:
+    if new.platforms:
+        fault = "A lockfile says itself for which platforms it is: leave 'platforms' out."
+        raise SpecificationInvalid([Problem(fault, path="platforms")])
     _, specification = parse_lockfile(
         new.specification,
         policy=policy,

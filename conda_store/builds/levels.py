@@ -1,0 +1,29 @@
+"""The settings that count for a build: the deployment's options, then what the database has, the nearest level last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from conda_store.db.orm import EnvironmentRow, SettingRow
+from conda_store.settings import Values, merged
+
+# What stands for the whole deployment, and for all of a namespace.
+EVERYWHERE = 0
+
+
+def levels_of(session: Session, namespace_id: int = EVERYWHERE, environment_id: int = EVERYWHERE) -> list[Values]:
+    """What the deployment, a namespace and an environment set, in this order; an id of 0 leaves that level empty."""
+    keys = [(EVERYWHERE, EVERYWHERE), (namespace_id, EVERYWHERE), (namespace_id, environment_id)]
+    same = [(SettingRow.namespace_id == one) & (SettingRow.environment_id == other) for one, other in set(keys)]
+    found: dict[tuple[int, int], dict[str, Any]] = {key: {} for key in keys}
+    for row in session.scalars(select(SettingRow).where(or_(*same))):
+        found[row.namespace_id, row.environment_id][row.name] = row.value
+    return [found[key] for key in dict.fromkeys(keys)]
+
+
+def effective(session: Session, environment: EnvironmentRow, options: Values) -> dict[str, Any]:
+    """The settings of an environment over the deployment's `options`."""
+    return merged([options, *levels_of(session, environment.namespace_id, environment.id)])
