@@ -294,6 +294,7 @@ class CondaStore(ConfiguredApplication):
             base_images=self.base_images or None,
             build_artifacts=tuple(ArtifactType(name) for name in self.build_artifacts),
             limits=self.limits.of_builds(),
+            on_demand_limits=self.on_demand.of_builds(),
             platforms=tuple(self.platforms),
         )
 

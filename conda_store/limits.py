@@ -126,13 +126,49 @@ class OnDemandImages(Configurable):
         "workers free for the builds of people.",
     ).tag(config=True)
 
+    max_pending_per_caller = Integer(
+        5,
+        min=1,
+        help="Images on demand that may be waiting or in the making for one caller (a user; without credentials, an "
+        "address) at once; one more is answered with 429, so that one program in a loop leaves room for others.",
+    ).tag(config=True)
+    max_packages = Integer(
+        500,
+        allow_none=True,
+        min=0,
+        help="Packages that an image on demand may have on one platform; looked at when it is solved, before anything "
+        "is fetched. Fewer than c.BuildLimits.max_packages, since nobody has looked at what was asked for. 0 or None "
+        "is without limit of its own.",
+    ).tag(config=True)
+    max_download_bytes = Integer(
+        10_000_000_000,
+        allow_none=True,
+        min=0,
+        help="Bytes that an image on demand may have to fetch for one platform, without what the store has; looked at "
+        "before anything is fetched. 10 GB hold the largest sets of packages for processing on GPUs. 0 or None is "
+        "without limit of its own.",
+    ).tag(config=True)
+    keep_seconds = Float(
+        30 * 24 * 3600.0,
+        min=0,
+        help="Seconds that an image on demand is served after it was made or pulled last; a month by default. Pulls "
+        "are noted by the hour. Afterwards it is made again when somebody asks.",
+    ).tag(config=True)
+
+    def of_builds(self) -> Limits:
+        """What workers keep to for images on demand, besides the limits of all builds."""
+        most, size = self.max_packages or None, self.max_download_bytes or None
+        return Limits(packages=most, download_bytes=size, options="c.OnDemandImages")
+
     def settings(self) -> DynamicSettings:
         """What the registry keeps to."""
         return DynamicSettings(
             reuse_seconds=self.reuse_seconds,
             failure_seconds=self.failure_seconds,
             hold_seconds=self.hold_seconds,
+            keep_seconds=self.keep_seconds,
             pending=self.max_pending,
+            pending_per_caller=self.max_pending_per_caller,
             enabled=self.enabled,
             anonymous=self.anonymous,
         )

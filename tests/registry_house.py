@@ -75,6 +75,8 @@ def running(routes: Callable[[], Sequence[Any]]) -> Iterator[str]:
 class Anybody:
     """Whoever it is may do everything, and gets no token."""
 
+    title = "anybody"
+
     async def __call__(self, handler: RequestHandler) -> Anybody:
         return self
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -17,7 +18,7 @@ from conda_store.builds import states
 from conda_store.builds.subject import JobSettings
 from conda_store.builds.workshop import Workshop
 from conda_store.db import Database
-from conda_store.db.orm import BuildRow, EnvironmentRow
+from conda_store.db.orm import BuildRow, EnvironmentRow, ManifestRow
 from conda_store.executors.base import Executor
 from conda_store.executors.local import LocalExecutor
 from conda_store.managers.images import DynamicSettings, ImageManager
@@ -230,6 +231,44 @@ def test_there_is_room_for_so_many_and_no_more(idle: tuple[Database, ImageManage
     assert images.start(requests[3]) != first
     with pytest.raises(TooManyRequests):
         images.start(requests[0])
+
+
+def test_one_caller_leaves_room_for_others(database_url: str) -> None:
+    database = Database(database_url)
+    database.create_or_upgrade()
+    with ThreadPoolExecutor(1) as pool:
+        settings = DynamicSettings(pending_per_caller=2)
+        images = ImageManager(database, NeverExecutor(), Watcher(database, pool), settings)
+        requests = [DynamicRequest.parse(f"{DYNAMIC}/{name}") for name in ("a", "b", "c")]
+        first, _ = (images.start(request, "ana") for request in requests[:2])
+        with pytest.raises(TooManyRequests, match=r"2 images .* for you .*max_pending_per_caller"):
+            images.start(requests[2], "ana")
+        # Somebody else may, and what is on its way already is nobody's burden.
+        images.start(requests[2], "ben")
+        assert images.start(requests[0], "ben") == images.start(requests[0], "ana") == first
+    database.close()
+
+
+def test_what_nobody_pulls_for_long_is_served_no_longer(kitchen: Kitchen, client: httpx.Client) -> None:
+    used, unused = f"{DYNAMIC}/wcwidth", f"{DYNAMIC}/wcwidth/pytz"
+    digests = {
+        name: client.head(f"{name}/manifests/latest").headers["docker-content-digest"] for name in (used, unused)
+    }
+    long_ago = datetime.now(UTC) - timedelta(days=40)
+    with kitchen.database.write() as session:
+        for row in session.scalars(select(BuildRow)):
+            row.ended_on = long_ago
+        for content in session.scalars(select(ManifestRow)):
+            content.last_pulled_on = long_ago
+    with kitchen.open() as another:
+        # By digest too it is a pull, which another process notes.
+        assert another.get(f"{used}/manifests/{digests[used]}").status_code == 200
+        another.head(f"{DYNAMIC}/six/wcwidth/manifests/latest")
+    with kitchen.open() as another:
+        assert another.head(f"{used}/manifests/{digests[used]}").status_code == 200
+        message(another.get(f"{unused}/manifests/{digests[unused]}"), code="NAME_UNKNOWN")
+        assert another.head(f"{unused}/manifests/latest").headers["docker-content-digest"] == digests[unused]
+    assert kitchen.builds(unused) == 2
 
 
 @pytest.mark.docker

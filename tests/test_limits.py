@@ -98,6 +98,21 @@ def test_a_build_that_needs_too_much_fails_with_the_reason(
         assert not list((tmp_path / "envs").glob("*/*"))
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("max_packages", 1, "1 are allowed here"), ("max_download_bytes", 1000, "would have to be fetched")],
+)
+def test_an_image_on_demand_has_limits_of_its_own(
+    option: str, value: int, said: str, sample_channel: Path, tmp_path: Path
+) -> None:
+    with running(tmp_path, **of_workers(sample_channel), **{f"OnDemandImages__{option}": value}) as server:
+        answer = httpx.get(f"{server.root}/v2/conda-store-dynamic/six/markupsafe/manifests/latest", timeout=120)
+        assert answer.status_code == 404 and said in answer.text and f"c.OnDemandImages.{option}" in answer.text
+        build_id = server.submit(text="name: {name}\ndependencies: [six, markupsafe]\n")
+        follow(server, build_id)
+        assert server.api.get(f"build/{build_id}/").json()["data"]["status"] == Status.COMPLETED
+
+
 def of_workers(channel: Path) -> dict[str, Any]:
     """Options of a server that builds, from this channel."""
     return {"executor_class": LocalExecutor, "default_channels": [channel.as_uri()], "base_images": "scratch"}

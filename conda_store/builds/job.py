@@ -105,7 +105,7 @@ class Job:
     def _built(self, engine: Build, subject: Subject) -> ArtifactMaker:
         self.log.add(*log_lines(f"Build {subject.build_id} of {subject.namespace}/{subject.environment}"))
         specification, lock = engine.lock()
-        self._check(engine, lock)
+        self._check(engine, subject, lock)
         environments = {}
         platform = engine.machine if engine.machine in lock.platforms else next(iter(lock.platforms))
         environment = environments[platform] = engine.environment(lock.platforms[platform])
@@ -115,12 +115,13 @@ class Job:
         self._publish(maker, platform, packages)
         return maker
 
-    def _check(self, engine: Build, lock: Lock) -> None:
-        limits = self.settings.limits
-        limits.check_packages(lock)
-        for one in lock:
-            missing = engine.workshop.packages.missing(one.conda)
-            limits.check_download(sum(package.size or 0 for package in missing), one.platform)
+    def _check(self, engine: Build, subject: Subject, lock: Lock) -> None:
+        on_demand = (self.settings.on_demand_limits,) if subject.prefix is None else ()
+        for limits in (*on_demand, self.settings.limits):
+            limits.check_packages(lock)
+            for one in lock:
+                missing = engine.workshop.packages.missing(one.conda)
+                limits.check_download(sum(package.size or 0 for package in missing), one.platform)
 
     def _publish(self, maker: ArtifactMaker, platform: str, packages: list[int]) -> None:
         subject = maker.subject

@@ -14,6 +14,7 @@ class Limits:
 
     `build_seconds` counts from the start of the worker to its end, artifacts included; `memory_bytes` is the data of
     each process (RLIMIT_DATA); `packages` is for one platform; `download_bytes` what has to be fetched for one.
+    `options` is the class whose options set the latter two.
     """
 
     solve_seconds: float | None = 300.0
@@ -21,6 +22,7 @@ class Limits:
     memory_bytes: int | None = None
     packages: int | None = 5000
     download_bytes: int | None = None
+    options: str = "c.BuildLimits"
 
     def check_packages(self, lock: Lock) -> None:
         """Refuse a lock that is too large. Raises `PolicyRefused`."""
@@ -29,7 +31,7 @@ class Limits:
             if self.packages is not None and count > self.packages:
                 raise PolicyRefused(
                     f"The environment needs {count:,} packages for {one.platform}; {self.packages:,} are allowed here. "
-                    f"{way_out('max_packages')}"
+                    f"{way_out('max_packages', self.options)}"
                 )
 
     def check_download(self, size: int, platform: str) -> None:
@@ -37,10 +39,10 @@ class Limits:
         if self.download_bytes is not None and size > self.download_bytes:
             raise PolicyRefused(
                 f"{size:,} bytes would have to be fetched for {platform}; {self.download_bytes:,} are allowed here. "
-                f"{way_out('max_download_bytes')}"
+                f"{way_out('max_download_bytes', self.options)}"
             )
 
 
-def way_out(option: str) -> str:
-    """What to do about a limit that is set by `c.BuildLimits.<option>`."""
-    return f"Ask for less in one environment, or let an administrator raise the limit (c.BuildLimits.{option})."
+def way_out(option: str, options: str = "c.BuildLimits") -> str:
+    """What to do about a limit that an option sets."""
+    return f"Ask for less in one environment, or let an administrator raise the limit ({options}.{option})."

@@ -32,7 +32,8 @@ class JobSettings:
     """All that a worker in another process needs to know; it can be pickled.
 
     `base_images` is as for `BaseImages`; `build_artifacts` are made after every build, others on request; `platforms`
-    are those of specifications that name none. Namespaces and environments may set the latter two otherwise.
+    are those of specifications that name none. Namespaces and environments may set the latter two otherwise. Images on
+    demand keep to `on_demand_limits` (packages and download only) besides `limits`.
     """
 
     database_url: str
@@ -46,6 +47,7 @@ class JobSettings:
     layer_budget: int = DEFAULT_BUDGET
     lease_seconds: float = 20.0
     limits: Limits = field(default_factory=Limits)
+    on_demand_limits: Limits = field(default_factory=Limits)
     platforms: tuple[str, ...] = ()
 
     @property

@@ -70,9 +70,13 @@ class ManifestHandler(RegistryHandler):
     @needs_permission("environment::read")
     async def get(self, repository: str, reference: str) -> None:
         # docker asks with HEAD first: that starts the work as well, and is held as long.
-        if self.parts.images and reference == LATEST and is_dynamic(repository):
-            await self.parts.images.ensure_dynamic(repository)
-        self.write_manifest(await self._find(repository, reference))
+        images = self.parts.images if is_dynamic(repository) else None
+        if images is not None and reference == LATEST:
+            await images.ensure_dynamic(repository, self.caller.title)
+        manifest = await self._find(repository, reference)
+        if images is not None:
+            await images.note_pull(repository)
+        self.write_manifest(manifest)
 
     head = get
 

@@ -26,14 +26,21 @@ _PERMISSION = "environment::read"
 
 @dataclass(frozen=True)
 class Puller:
-    """A caller of the registry. `repositories` are those that a registry token is for; None where none was shown.
+    """A caller of the registry. `address` is where it calls from; `repositories` are those that a registry token is
+    for, None where none was shown.
 
     `on_demand_for_all`: anybody may pull what is made on demand.
     """
 
     identity: Identity
+    address: str = ""
     repositories: frozenset[str] | None = None
     on_demand_for_all: bool = False
+
+    @property
+    def title(self) -> str:
+        """A name, or where somebody without one calls from."""
+        return self.identity.name or f"anonymous at {self.address}"
 
     def has_right(self, repository: str) -> bool:
         """Whether the caller has the right to pull `repository`."""
@@ -88,11 +95,11 @@ class RegistryAccess:
         authorization = headers.get("Authorization")
         secret = header_secret(authorization) if authorization else None
         if secret is not None and RegistryTokens.is_like(secret):
-            return await self._with_token(secret)
+            return await self._with_token(secret, handler.request.remote_ip or "")
         who = await self.callers.identify(authorization, None)
         if who.credentials_invalid:
             raise Unauthorized("The credentials are not valid (any more): log in again.", "invalid_token")
-        return Puller(who, None, self.on_demand_for_all)
+        return Puller(who, handler.request.remote_ip or "", None, self.on_demand_for_all)
 
     async def give_token(self, authorization: str | None, names: Iterable[str]) -> IssuedToken:
         """A registry token for those of the repositories `names` that the caller may pull.
@@ -102,12 +109,12 @@ class RegistryAccess:
         who = await self.callers.identify(authorization, None)
         if who.credentials_invalid:
             raise Unauthorized("The token that was given as password is wrong, was revoked or has expired.")
-        puller = Puller(who, None, self.on_demand_for_all)
+        puller = Puller(who, on_demand_for_all=self.on_demand_for_all)
         return self.tokens.issue(who.proof, who.name or "", sorted({name for name in names if puller.has_right(name)}))
 
-    async def _with_token(self, text: str) -> Puller:
+    async def _with_token(self, text: str, address: str) -> Puller:
         token = self.tokens.read(text)
         who = await self.callers.by_proof(token.proof) if token is not None else None
         if token is None or who is None:
             raise Unauthorized("The token has expired or was revoked: get another one.", "invalid_token")
-        return Puller(who, token.repositories, self.on_demand_for_all)
+        return Puller(who, address, token.repositories, self.on_demand_for_all)

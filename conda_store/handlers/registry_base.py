@@ -30,7 +30,11 @@ Door = Callable[..., Awaitable[Any]]
 
 
 class Caller(Protocol):
-    """Who asks."""
+    """Who asks; `title` tells one caller from others, for limits."""
+
+    @property
+    def title(self) -> str:
+        """A name, or where somebody without one calls from."""
 
     def check_lists(self) -> None:
         """Let pass whom lists could show something; raises `RegistryError`."""
@@ -55,8 +59,11 @@ class Access(Protocol):
 class DynamicImages(Protocol):
     """Makes images on demand."""
 
-    async def ensure_dynamic(self, name: str) -> None:
-        """Return when the image is there; raises `RegistryError` when it cannot be."""
+    async def ensure_dynamic(self, name: str, caller: str) -> None:
+        """Return when the image is there, made for `caller`; raises `RegistryError` when it cannot be."""
+
+    async def note_pull(self, name: str) -> None:
+        """The image was pulled."""
 
 
 class WaitsForImages(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from conda_store.builds import states
@@ -22,6 +22,7 @@ from conda_store.db.orm import BuildRow, EnvironmentRow, NamespaceRow, Specifica
 from conda_store.db.queries import find_environment
 from conda_store.executors.base import Executor
 from conda_store.managers.namespaces import ensure_namespace
+from conda_store.managers.pulls import Pulls, withdraw_unused
 from conda_store.managers.watching import TookTooLong, Watcher
 from conda_store.registry.dynamic import DynamicRequest
 from conda_store.registry.errors import ManifestUnknown, TooManyRequests
@@ -35,13 +36,16 @@ class DynamicSettings:
 
     `reuse_seconds`: an image answers its name so long, then the next request solves again. `failure_seconds`: a
     failure does so (docker asks for what it was refused once more). `hold_seconds`: a request is held; most clients
-    wait ten minutes. Without `enabled` nothing new is made; `anonymous` callers may ask.
+    wait ten minutes. `keep_seconds`: an image is served so long after its last pull. `pending` images may be on their
+    way, `pending_per_caller` of one caller's. Without `enabled` nothing new is made; `anonymous` callers may ask.
     """
 
     reuse_seconds: float = 24 * 3600.0
     failure_seconds: float = 30.0
     hold_seconds: float = 540.0
+    keep_seconds: float = 30 * 24 * 3600.0
     pending: int = 20
+    pending_per_caller: int = 5
     enabled: bool = True
     anonymous: bool = False
 
@@ -61,16 +65,18 @@ class ImageManager:
     ) -> None:
         self.database, self.executor, self.watcher = database, executor, watcher
         self.settings = settings or DynamicSettings()
+        self._pulls = Pulls(database)
 
-    async def ensure_dynamic(self, name: str, seconds: float | None = None) -> None:
+    async def ensure_dynamic(self, name: str, caller: str = "", seconds: float | None = None) -> None:
         """Return when `latest` of the repository `name` can be pulled, made now unless it is there; wait `seconds`.
 
-        Raises `NameInvalid`, `TooManyRequests`, and `ManifestUnknown` with the reason when there will be no image.
+        `caller` is whose limits count. Raises `NameInvalid`, `TooManyRequests`, and `ManifestUnknown` with the reason
+        when there will be no image.
         """
         request = DynamicRequest.parse(name)
         if not self.settings.enabled:
             raise ManifestUnknown("No images are made on demand here: an administrator can change c.OnDemandImages.")
-        build_id = await self.watcher.run(partial(self.start, request))
+        build_id = await self.watcher.run(partial(self.start, request, caller))
         find = partial(self.find_outcome, build_id)
         try:
             outcome = await self.watcher.until(find, seconds or self.settings.hold_seconds, f"The image {name}")
@@ -79,16 +85,21 @@ class ImageManager:
         if outcome.failure is not None:
             raise ManifestUnknown(f"{outcome.failure}{_hint(request)}")
 
-    def start(self, request: DynamicRequest) -> int:
-        """The number of the build that answers a request, scheduled now unless there is one."""
+    async def note_pull(self, name: str) -> None:
+        """Somebody pulled from the repository `name`: it is kept for longer."""
+        if self._pulls.is_due(name):
+            await self.watcher.run(partial(self._pulls.note, name))
+
+    def start(self, request: DynamicRequest, caller: str = "") -> int:
+        """The number of the build that answers a request, scheduled now for `caller` unless there is one."""
         with self.database.read() as session:
             standing = self._find_standing(session, request)
         if standing is not None:
             return standing
         # Two processes may both make the namespace or the environment; the second finds those of the first.
         with suppress(WriteConflict):
-            return self._ensure_build(request)
-        return self._ensure_build(request)
+            return self._ensure_build(request, caller)
+        return self._ensure_build(request, caller)
 
     def find_outcome(self, build_id: int) -> Outcome | None:
         """How a build ended; None while it is on its way."""
@@ -103,14 +114,15 @@ class ImageManager:
             canceled = "The making of this image was canceled."
             return Outcome(build.status_info or "The image could not be made." if _failed(build) else canceled)
 
-    def _ensure_build(self, request: DynamicRequest) -> int:
+    def _ensure_build(self, request: DynamicRequest, caller: str) -> int:
         with self.database.write() as session:
+            withdraw_unused(session, datetime.now(UTC) - timedelta(seconds=self.settings.keep_seconds))
             environment = _ensure_environment(session, request)
             standing = self._find_standing(session, request)
             if standing is not None:
                 return standing
-            self._check_room(session)
-            build_id = states.schedule(session, environment, _ensure_specification(session, request)).id
+            self._check_room(session, caller)
+            build_id = states.schedule(session, environment, _ensure_specification(session, request), caller).id
         self.executor.submit(build_id)
         return build_id
 
@@ -130,16 +142,21 @@ class ImageManager:
         lifetime = timedelta(seconds=seconds.get(Status(build.status), 0))
         return build.ended_on is not None and datetime.now(UTC) < build.ended_on + lifetime
 
-    def _check_room(self, session: Session) -> None:
-        query = select(func.count()).select_from(BuildRow)
-        query = query.join(EnvironmentRow, BuildRow.environment_id == EnvironmentRow.id)
+    def _check_room(self, session: Session, caller: str) -> None:
+        query = select(func.count(), func.sum(case((BuildRow.requested_by == caller, 1), else_=0)))
+        query = query.select_from(BuildRow).join(EnvironmentRow, BuildRow.environment_id == EnvironmentRow.id)
         query = query.join(NamespaceRow, EnvironmentRow.namespace_id == NamespaceRow.id)
         running = (NamespaceRow.name == DYNAMIC, BuildRow.status.not_in(states.ENDED), BuildRow.deleted_on.is_(None))
-        count = session.scalar(query.where(*running)) or 0
-        if count >= self.settings.pending:
+        everybody, own = session.execute(query.where(*running)).one()
+        if everybody >= self.settings.pending:
             raise TooManyRequests(
-                f"{count} images are being made on demand, as many as may be (c.OnDemandImages.max_pending): "
+                f"{everybody} images are being made on demand, as many as may be (c.OnDemandImages.max_pending): "
                 "try again in a while."
+            )
+        if caller and (own or 0) >= self.settings.pending_per_caller:
+            raise TooManyRequests(
+                f"{own} images are being made for you on demand, as many as may be for one caller "
+                "(c.OnDemandImages.max_pending_per_caller): try again in a while."
             )
 
 
