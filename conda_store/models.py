@@ -7,9 +7,11 @@ the field append `Z` themselves); a number that no column can hold is refused wh
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer, RootModel
+
+from conda_store.errors import Problem
 
 LARGEST_ID = 2**31 - 1
 
@@ -89,6 +91,11 @@ class ProblemPlace(Model):
     line: int | None = None
     column: int | None = None
     path: str | None = None
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """A problem as it is shown."""
+        return cls(message=problem.message, line=problem.line, column=problem.column, path=problem.path)
 
 
 class ErrorAnswer(Model):
@@ -212,6 +219,12 @@ class BuildId(Model):
     """Which build a request started."""
 
     build_id: int
+
+
+class Submitted(BuildId):
+    """Which build a file started, and what its author should hear although it was accepted."""
+
+    warnings: list[ProblemPlace] = []
 
 
 class Image(Model):

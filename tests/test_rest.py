@@ -441,3 +441,13 @@ def test_health_ready_and_metrics(shared: Server) -> None:
     metrics = shared.web.get("metrics").text
     for name in ("environments", "build_queued", "build_completed", "disk_free", "disk_total", "disk_usage"):
         assert f"\nconda_store_{name} " in metrics
+
+
+def test_what_is_accepted_all_the_same_is_told(shared: Server) -> None:
+    text = "name: exported\nchannels: [conda-forge]\ndependencies: [python]\nprefix: /home/ana/envs/exported\n"
+    answer = shared.api.post("specification/", json={"specification": text}).json()["data"]
+    (warning,) = answer["warnings"]
+    assert (warning["line"], warning["column"], warning["path"]) == (4, 1, "prefix")
+    assert "is ignored" in warning["message"]
+    plain = shared.api.post("specification/", json={"specification": text.partition("prefix")[0]}).json()["data"]
+    assert plain == {"build_id": answer["build_id"] + 1, "warnings": []}

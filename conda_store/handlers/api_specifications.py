@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, needs_permission
-from conda_store.models import Answer, BuildId, NewSpecification
+from conda_store.models import Answer, NewSpecification, Submitted
 
 
 class Specifications(ApiHandler):
@@ -16,8 +16,7 @@ class Specifications(ApiHandler):
             raise self.identity.refusal(permission)
 
     @needs_permission("environment:create")
-    @describes(Answer[BuildId], body=NewSpecification)
+    @describes(Answer[Submitted], body=NewSpecification)
     async def post(self) -> None:
         """Build a specification or lockfile."""
-        build_id = await self.ask(self.parts.builds.submit, self.identity, self.body(NewSpecification))
-        self.answer(BuildId(build_id=build_id))
+        self.answer(await self.ask(self.parts.builds.submit, self.identity, self.body(NewSpecification)))

@@ -33,9 +33,7 @@ class Failure:
 
     def envelope(self) -> ErrorAnswer:
         """The answer of the REST API."""
-        places = [
-            ProblemPlace(message=one.message, line=one.line, column=one.column, path=one.path) for one in self.problems
-        ]
+        places = [ProblemPlace.of(one) for one in self.problems]
         return ErrorAnswer(message=self.message, code=self.code, errors=places or None)
 
 

@@ -96,12 +96,12 @@ class CreatePage(PageHandler):
         text, namespace = self._text(), self.get_body_argument("namespace", "")
         try:
             new = NewSpecification(specification=text, namespace=namespace or None)
-            build_id = await self.ask(self.parts.builds.submit, self.identity, new)
+            started = await self.ask(self.parts.builds.submit, self.identity, new)
         except CondaStoreError as error:
             self.set_status(error.status)
             self.page("create.html", text=text, namespace=namespace, failure=error)
         else:
-            self.redirect(self.parts.places.url("build", build_id), status=303)
+            self.redirect(self.parts.places.url("build", started.build_id), status=303)
 
     def _text(self) -> str:
         """The file when one was chosen, else what was typed."""

@@ -56,8 +56,8 @@ class BuildManager:
         self._forget = forget
         self.policy, self.limits = policy, limits
 
-    def submit(self, identity: Identity, new: models.NewSpecification) -> int:
-        """Check what was posted, schedule its build and return the build's number.
+    def submit(self, identity: Identity, new: models.NewSpecification) -> models.Submitted:
+        """Check what was posted and schedule its build.
 
         Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`, `TooManyBuilds`, `StorageFull`.
         """
@@ -67,7 +67,9 @@ class BuildManager:
         repository(namespace, submission.name)  # raises for a name that its image could not have
         build_id = repeated(partial(self._write, identity, namespace, submission))
         self.executor.submit(build_id)
-        return build_id
+        return models.Submitted(
+            build_id=build_id, warnings=[models.ProblemPlace.of(one) for one in submission.warnings]
+        )
 
     def rebuild(self, identity: Identity, build_id: int) -> int:
         """Build the same specification again; the number of the new build. Raises `TooManyBuilds`, `StorageFull`."""

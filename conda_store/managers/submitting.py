@@ -31,6 +31,7 @@ class Submission:
     source: str
     is_lockfile: bool
     description: str
+    warnings: tuple[Problem, ...] = ()
 
 
 def read_submission(new: NewSpecification, policy: ChannelPolicy, limits: SubmissionLimits) -> Submission:
@@ -55,6 +56,7 @@ def _read_specification(new: NewSpecification, policy: ChannelPolicy) -> Submiss
         source=source,
         is_lockfile=False,
         description=_first(new.environment_description, specification.description),
+        warnings=parsed.warnings,
     )
 
 
