@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from tornado.iostream import StreamClosedError
 
 from conda_store.handlers.base import ApiHandler
-from conda_store.handlers.ranges import wanted_range
+from conda_store.handlers.ranges import Portion, select
 from conda_store.managers.builds import BuildNotFound
 from conda_store.managers.contents import Content
 
@@ -35,40 +36,34 @@ class BuildHandler(ApiHandler):
 
 
 class ContentHandler(BuildHandler):
-    """A handler that answers with bytes: whole, one range of them, or that the caller has them already."""
+    """A handler that answers with bytes: whole, ranges of them, or that the caller has them already."""
 
     async def send_content(self, content: Content) -> None:
         """Write the content; at most one chunk of it is in memory."""
         self.set_header("ETag", content.etag)
         self.set_header("Accept-Ranges", "bytes")
-        self.set_header("Content-Type", content.media_type)
         if content.file_name:
             self.set_header("Content-Disposition", f'attachment; filename="{content.file_name}"')
         if self.check_etag_header():
             self.set_status(304)
             return
-        start, stop = self._range(content)
-        self.set_header("Content-Length", str(stop - start))
-        if self.request.method == "HEAD":
-            return
-        await self._stream(content, start, stop)
+        wanted = select(self.request.headers, content.etag, content.size, content.media_type)
+        self.set_status(wanted.status)
+        for name, value in wanted.headers.items():
+            self.set_header(name, value)
+        if self.request.method != "HEAD":
+            await self._stream(content, wanted.portions)
 
-    def _range(self, content: Content) -> tuple[int, int]:
-        headers = self.request.headers
-        wanted = wanted_range(headers.get("Range"), headers.get("If-Range"), content.etag, content.size)
-        if wanted is None:
-            return 0, content.size
-        self.set_status(206)
-        self.set_header("Content-Range", f"bytes {wanted[0]}-{wanted[1] - 1}/{content.size}")
-        return wanted
-
-    async def _stream(self, content: Content, start: int, stop: int) -> None:
-        for chunk in content.chunks(start, stop):
-            self.write(chunk)
-            try:
-                await self.flush()
-            except StreamClosedError:
-                self.abandon()
-                return
-            # A fast reader never lets `flush` wait, and others want their turn.
-            await asyncio.sleep(0)
+    async def _stream(self, content: Content, portions: Sequence[Portion]) -> None:
+        for portion in portions:
+            if portion.head:  # An empty one would make Tornado copy the chunk behind it.
+                self.write(portion.head)
+            for chunk in content.chunks(portion.start, portion.stop):
+                self.write(chunk)
+                try:
+                    await self.flush()
+                except StreamClosedError:
+                    self.abandon()
+                    return
+                # A fast reader never lets `flush` wait, and others want their turn.
+                await asyncio.sleep(0)

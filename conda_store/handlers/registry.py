@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from http import HTTPStatus
 
 from tornado.iostream import StreamClosedError
 from tornado.routing import URLSpec
 from tornado.web import RequestHandler
 
-from conda_store.handlers.ranges import RangeNotSatisfiable, wanted_range
+from conda_store.handlers.ranges import Portion, RangeNotSatisfiable, Selection, select
 from conda_store.handlers.registry_base import (
     Access,
     Door,
@@ -103,36 +103,33 @@ class BlobHandler(RegistryHandler):
         self.set_header("Cache-Control", "private, max-age=31536000, immutable")
         if self.is_known(blob.digest):
             return
-        await self._send(blob, self._announce(blob))
+        wanted = self._select(blob)
+        self.set_status(wanted.status)
+        for name, value in wanted.headers.items():
+            self.set_header(name, value)
+        if self.request.method != "HEAD":
+            await self._send(blob, wanted.portions)
 
     head = get
 
-    def _announce(self, blob: Blob) -> range:
-        """Set status and headers for the bytes that are asked for; returns their places."""
-        headers = self.request.headers
+    def _select(self, blob: Blob) -> Selection:
         try:
-            part = wanted_range(headers.get("Range"), headers.get("If-Range"), f'"{blob.digest}"', blob.size)
+            return select(self.request.headers, f'"{blob.digest}"', blob.size, "application/octet-stream")
         except RangeNotSatisfiable as error:
             raise RangeUnsatisfiable(blob.size) from error
-        start, stop = part or (0, blob.size)
-        if part is not None:
-            self.set_status(HTTPStatus.PARTIAL_CONTENT)
-            self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{blob.size}")
-        self.set_header("Content-Type", "application/octet-stream")
-        self.set_header("Content-Length", str(stop - start))
-        return range(start, stop)
 
-    async def _send(self, blob: Blob, part: range) -> None:
-        if self.request.method == "HEAD":
-            return
+    async def _send(self, blob: Blob, portions: Sequence[Portion]) -> None:
         # A client that leaves is no error; it may come back for the rest.
         with suppress(StreamClosedError), await self.door(self.serve.open, blob) as stream:
-            stream.seek(part.start)
-            left = len(part)
-            while left and (chunk := stream.read(min(CHUNK_BYTES, left))):
-                self.write(chunk)
-                await self.flush()
-                left -= len(chunk)
+            for portion in portions:
+                if portion.head:  # An empty one would make Tornado copy the chunk behind it.
+                    self.write(portion.head)
+                stream.seek(portion.start)
+                left = portion.stop - portion.start
+                while left and (chunk := stream.read(min(CHUNK_BYTES, left))):
+                    self.write(chunk)
+                    await self.flush()
+                    left -= len(chunk)
 
 
 class UploadHandler(RegistryHandler):
