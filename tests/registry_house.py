@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
@@ -45,6 +46,23 @@ def admit(database: Database, storage: Storage, repository: str, image: Descript
             session.add(ManifestRow(repository=repository, digest=one.digest, media_type=media_type, size=one.size))
         for tag in tags:
             session.add(TagRow(repository=repository, tag=tag, digest=image.digest))
+
+
+#: "Error Codes" of the distribution-spec 1.1; the list is closed, for answers below 500.
+CODES = """
+BLOB_UNKNOWN BLOB_UPLOAD_INVALID BLOB_UPLOAD_UNKNOWN DIGEST_INVALID MANIFEST_BLOB_UNKNOWN MANIFEST_INVALID
+MANIFEST_UNKNOWN NAME_INVALID NAME_UNKNOWN SIZE_INVALID UNAUTHORIZED DENIED UNSUPPORTED TOOMANYREQUESTS
+"""
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    """Status and OCI code of an error, whose envelope is checked."""
+    (error,) = answer.json()["errors"]
+    assert set(error) == {"code", "message", "detail"} and error["message"]
+    assert error["code"] in CODES.split() or answer.status_code >= 500
+    assert answer.headers["content-type"].startswith("application/json")
+    assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
+    return answer.status_code, error["code"]
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from conda_store.auth.permissions import PERMISSIONS, ROLES, Grant, Identity
 from conda_store.cli import check_options
 from conda_store.errors import BadInput
 from conda_store.handlers.routes import ROUTES
+from tests.registry_house import code
 from tests.server import YAML, Server, running
 
 TOKEN = "correct horse battery staple"  # noqa: S105
@@ -221,9 +222,10 @@ def test_next_may_be_our_own_origin(closed: Server) -> None:
     ["evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]"],
 )
 def test_a_foreign_host_reaches_nothing(opened: Server, host: str) -> None:
-    for url in (f"{opened.api.base_url}", f"{opened.web.base_url}", f"{opened.root}/v2/", f"{opened.root}/elsewhere"):
+    for url in (f"{opened.api.base_url}", f"{opened.web.base_url}", f"{opened.root}/elsewhere"):
         answer = httpx.get(url, headers={"Host": host})
         assert (answer.status_code, answer.json()["code"]) == (403, "host_refused"), url
+    assert code(httpx.get(f"{opened.root}/v2/", headers={"Host": host})) == (403, "DENIED")
     assert httpx.get(f"{opened.web.base_url}health", headers={"Host": host}).status_code == 200
 
 
@@ -381,6 +383,7 @@ def head(path: str, *headers: str) -> bytes:
 def test_too_large_a_body_is_answered_before_it_is_read(opened: Server) -> None:
     answer = opened.api.post("specification/", content=b" " * 10_000_000, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (413, "request_entity_too_large")
+    assert answer.headers["connection"] == "close"
     for size in ("100001", "999999999999999999999999999"):
         with socket.create_connection(("127.0.0.1", opened.port), timeout=5) as connection:
             connection.sendall(head("specification/", f"Content-Length: {size}"))

@@ -22,7 +22,7 @@ from conda_store.handlers.registry_base import (
 from conda_store.handlers.registry_token import TokenHandler
 from conda_store.handlers.verbs import filtered, needs_permission, public
 from conda_store.registry.errors import ManifestUnknown, NameUnknown, RangeUnsatisfiable
-from conda_store.registry.names import LATEST, is_digest, is_dynamic
+from conda_store.registry.names import LATEST, is_dynamic, may_be_built
 from conda_store.registry.serve import Blob, Manifest, RegistryServer
 
 # 64 KB is slow, and above a megabyte many slow clients cost memory.
@@ -85,7 +85,7 @@ class ManifestHandler(RegistryHandler):
             found: Manifest = await self.door(self.serve.manifest, repository, reference)
             return found
         except (ManifestUnknown, NameUnknown):
-            if self.parts.waiting is None or is_digest(reference) or is_dynamic(repository):
+            if self.parts.waiting is None or not may_be_built(repository, reference):
                 raise
         # It may be that nobody has made it yet: clients wait for minutes, but give up at a refusal.
         await self.parts.waiting.ensure_tag(repository, reference)

@@ -15,6 +15,7 @@ from conda_store.auth.tokens import SERVICE, IssuedToken
 from conda_store.errors import CondaStoreError
 from conda_store.handlers.verbs import PUBLIC, public
 from conda_store.registry.errors import (
+    NameInvalid,
     PageInvalid,
     RangeUnsatisfiable,
     RegistryError,
@@ -118,7 +119,7 @@ class RegistryHandler(RequestHandler):
     @public
     def refuse(self, *_: str) -> None:
         """Answer whatever would write."""
-        raise Unsupported("Images are made by conda-store itself: nothing can be pushed or deleted here.")
+        raise push_refused()
 
     post = put = patch = delete = options = refuse
 
@@ -168,9 +169,10 @@ class RegistryHandler(RequestHandler):
         text = self.get_query_argument("n", "")
         if not text:
             return None
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
+        if not (text.isascii() and text.isdigit()):
             raise PageInvalid(f"n={text[:40]!r} is not the size of a page: write a whole number.")
-        return int(text)
+        # Nobody has as many names as ten digits can count.
+        return int(text) if len(text) < 10 else None
 
     def challenge(self, fault: str) -> str:
         """Where a client gets a token, and for what (distribution, "Token Authentication Specification")."""
@@ -180,14 +182,19 @@ class RegistryHandler(RequestHandler):
         return f'Bearer realm="{origin}/v2/token",service="{SERVICE}"{scope}{error}'
 
 
+def push_refused() -> Unsupported:
+    """What is said to whoever would write."""
+    return Unsupported("Images are made by conda-store itself: nothing can be pushed or deleted here.")
+
+
 def _meaning(status: int, failure: tuple[type[BaseException], BaseException, TracebackType] | None) -> CondaStoreError:
     error = failure[1] if failure else None
     if isinstance(error, CondaStoreError):
         return error
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return Unsupported("This method is not known here.")
-    meaning = RegistryError(
-        "The request cannot be read." if isinstance(error, HTTPError) else "Something went wrong here; the log has it."
-    )
+    if isinstance(error, HTTPError) and status == HTTPStatus.BAD_REQUEST:
+        return NameInvalid("The request cannot be read: its address is not UTF-8.")
+    meaning = RegistryError("Something went wrong here; the log has it.")
     meaning.status = status
     return meaning

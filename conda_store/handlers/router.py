@@ -17,7 +17,7 @@ from conda_store.auth.origins import BrowserRules
 from conda_store.errors import CondaStoreError
 from conda_store.handlers.base import Parts
 from conda_store.handlers.places import segments_of
-from conda_store.handlers.refusals import BodyTooLarge, NotFound, PageNotFound, Refusal
+from conda_store.handlers.refusals import BodyTooLarge, NotFound, PageNotFound, Refusal, RegistryRefusal
 
 # Probes come from machines that know this server by its number; they learn nothing but that it lives.
 _FOR_ANY_HOST = {"health", "ready"}
@@ -88,8 +88,8 @@ class Site(Application):
         inside = self._inside(segments)
         refused = self._refused(request, inside)
         if refused is not None:
-            return self._delegate(request, Refusal, {}, error=refused)
-        if segments and segments[0] == "v2":
+            return self._delegate(request, RegistryRefusal if _is_registry(request) else Refusal, {}, error=refused)
+        if _is_registry(request):
             return BodyLimit(super().find_handler(request), request, self)
         found = self.table.find(inside) if inside is not None else None
         if found is None:
@@ -99,7 +99,7 @@ class Site(Application):
 
     def too_large(self, request: HTTPServerRequest) -> HTTPMessageDelegate:
         """Who answers a request whose body is refused."""
-        return self._delegate(request, BodyTooLarge, {})
+        return self._delegate(request, RegistryRefusal if _is_registry(request) else BodyTooLarge, {})
 
     def _inside(self, segments: tuple[str, ...] | None) -> tuple[str, ...] | None:
         size = len(self._prefix)
@@ -119,6 +119,11 @@ class Site(Application):
     ) -> HTTPMessageDelegate:
         raw = {name: value.encode() for name, value in values.items()}
         return self.get_handler_delegate(request, handler, {"parts": self.parts, **more}, path_kwargs=raw)
+
+
+def _is_registry(request: HTTPServerRequest) -> bool:
+    # As it stands there: what is malformed below /v2/ is answered by the registry as well.
+    return request.path == "/v2" or request.path.startswith("/v2/")
 
 
 class BodyLimit(HTTPMessageDelegate):

@@ -57,11 +57,11 @@ class DigestInvalid(RegistryError):
 
 
 class PageInvalid(RegistryError):
-    """A page size that is no number. The code is that of the reference implementation; the spec has none."""
+    """A page size that is no number. The spec has a closed list of codes and none for this; its nearest is taken."""
 
     status = 400
     code = "page_invalid"
-    oci_code = "PAGINATION_NUMBER_INVALID"
+    oci_code = "SIZE_INVALID"
 
 
 class RangeUnsatisfiable(RegistryError):

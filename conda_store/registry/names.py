@@ -83,6 +83,15 @@ def split_repository(name: str) -> tuple[str, str]:
     return unescape(namespace), unescape(environment)
 
 
+def environment_fault(name: str) -> str | None:
+    """Why a repository name is that of no environment; None when it may be."""
+    try:
+        split_repository(name)
+    except NameInvalid as error:
+        return error.message
+    return None
+
+
 def checked_name(name: str) -> str:
     """`name` itself when the distribution-spec allows it; raises `NameInvalid`."""
     if len(name) > NAME_LENGTH:
@@ -104,6 +113,11 @@ def is_dynamic(name: str) -> bool:
 def is_digest(reference: str) -> bool:
     """Whether a manifest's reference is meant as a digest: a tag has no colon."""
     return ":" in reference
+
+
+def may_be_built(name: str, reference: str) -> bool:
+    """Whether builds can make an image of this name and reference: of no other is one on its way."""
+    return _TAG.fullmatch(reference) is not None and not is_dynamic(name) and environment_fault(name) is None
 
 
 def checked_tag(tag: str) -> str:

@@ -25,6 +25,7 @@ from conda_store.registry.names import (
     checked_digest,
     checked_name,
     checked_tag,
+    environment_fault,
     is_digest,
     is_dynamic,
 )
@@ -171,8 +172,8 @@ class RegistryServer:
 
 def unknown_name(repository: str) -> NameUnknown:
     """What is said of a repository that does not exist, and of one that the caller may not see."""
-    where = "" if repository.count("/") else " Images here are called <namespace>/<environment>."
-    return NameUnknown(f"There is no repository {repository}.{where}")
+    fault = None if is_dynamic(repository) else environment_fault(repository)
+    return NameUnknown(f"There is no repository {repository}. {fault or ''}".rstrip())
 
 
 def _blob_unknown(digest: str) -> BlobUnknown:
