@@ -1,8 +1,8 @@
 """The reading of an `environment.yaml`: its keys, what may stand under them, and what is wrong with a file.
 
 The format is conda's (conda documentation, "Creating an environment file manually"; draft CEP "Specification of
-environment.yml input files"), with conda-lock's `platforms` and conda-store's `description`. A reader never stops
-at the first problem. MatchSpecs and channels are looked at in `packages`, where their grammar is known.
+environment.yml input files"), with conda-lock's `platforms` and conda-store's `description` and `image`. A reader
+never stops at the first problem. MatchSpecs and channels are looked at in `packages`, where their grammar is known.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import yaml
 
 from conda_store.errors import Problem, SpecificationInvalid
+from conda_store.image_options import ImageOptions
+from conda_store.image_yaml import read_image
 from conda_store.requirements import requirement_fault
 from conda_store.specification_grammar import (
     KEYS,
@@ -69,6 +71,7 @@ class Draft:
     variables: tuple[tuple[str, str], ...]
     platforms: tuple[str, ...]
     description: str
+    image: ImageOptions
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
 
@@ -105,12 +108,16 @@ class _Reader:
                 values.setdefault(known, value)
         name = self._name(node, values.get("name"), default_name)
         dependencies = self._dependencies(node, values.get("dependencies"))
+        variables = self._variables(values.get("variables"))
+        image, found = read_image(values.get("image"), dict(variables))
+        self.problems.extend(found)
         return Draft(
             name=name,
             entries=Entries(self._channels(values.get("channels")), dependencies, tuple(self.pip)),
-            variables=self._variables(values.get("variables")),
+            variables=variables,
             platforms=self._platforms(values.get("platforms")),
             description=self._description(values.get("description")),
+            image=image,
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
         )

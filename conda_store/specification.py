@@ -17,6 +17,7 @@ import yaml
 
 from conda_store.environment_yaml import DEFAULT_LIMITS, Draft, Entries, SpecificationLimits, read_draft
 from conda_store.errors import Problem, SpecificationInvalid
+from conda_store.image_options import UNSAID, ImageOptions
 from conda_store.requirements import normal_requirement
 from conda_store.specification_grammar import name_fault, normal_channel, platform_fault, variable_fault
 from conda_store.yaml_marks import Located
@@ -50,6 +51,7 @@ class Specification:
     variables: tuple[tuple[str, str], ...] = ()
     platforms: tuple[str, ...] = ()
     description: str = ""
+    image: ImageOptions = UNSAID
 
     def __post_init__(self) -> None:
         channels = (normal_channel(channel) for channel in self.channels)
@@ -68,7 +70,7 @@ class Specification:
         object.__setattr__(self, name, tuple(values))
 
     def as_dict(self) -> dict[str, Any]:
-        """The document as the REST API shows it (`spec`); lists and strings only, `prefix` always None."""
+        """The document as the REST API shows it (`spec`); `prefix` always None."""
         pip: list[Any] = [{"pip": list(self.pip)}] if self.pip else []
         document: dict[str, Any] = {
             "name": self.name,
@@ -78,6 +80,8 @@ class Specification:
         }
         if self.platforms:
             document["platforms"] = list(self.platforms)
+        if self.image:
+            document["image"] = self.image.as_dict()
         return document | {"description": self.description, "prefix": None}
 
     def to_yaml(self) -> str:
@@ -131,6 +135,7 @@ def finish(draft: Draft, further: Iterable[Problem] = ()) -> ParsedSpecification
         variables=draft.variables,
         platforms=draft.platforms,
         description=draft.description,
+        image=draft.image,
     )
     return ParsedSpecification(specification, draft.warnings, draft.entries)
 

@@ -22,7 +22,7 @@ PLATFORMS = (
     *("freebsd-64", "emscripten-wasm32", "wasi-wasm32", "zos-z"),
 )
 #: The keys of an environment.yaml; the last two are ignored.
-KEYS = ("name", "channels", "dependencies", "variables", "platforms", "description", "prefix", "category")
+KEYS = ("name", "channels", "dependencies", "variables", "platforms", "description", "image", "prefix", "category")
 # What other tools call our keys, where difflib would not see it.
 _OTHER_WORDS = {
     "packages": "dependencies",
@@ -34,6 +34,8 @@ _OTHER_WORDS = {
     "title": "name",
     "summary": "description",
     "subdirs": "platforms",
+    "docker": "image",
+    "container": "image",
 }
 
 

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from conda_store.builds.locked_entries import EntryReader, read_mapping
 from conda_store.errors import BadInput, CondaStoreError, Problem, SpecificationInvalid
+from conda_store.image_options import ImageOptions
 from conda_store.packages.channel_urls import is_url, strip_credentials
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.locked import CondaPackage, Lock, LockedWheel, PlatformLock
@@ -197,6 +198,7 @@ def specification_from(document: Any) -> Specification:
         variables=tuple(variables.items()),
         platforms=tuple(_list(document.get("platforms", []), str)),
         description=document.get("description", ""),
+        image=ImageOptions.read(document.get("image")),
     )
 
 

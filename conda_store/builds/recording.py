@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from conda_store.builds.environment import Environment
 from conda_store.db.orm import BuildPackageRow, ChannelRow, PackageRow
+from conda_store.image_options import ImageOptions
 from conda_store.packages.contents import read_json
 from conda_store.packages.locked import CondaPackage, Lock, LockedWheel, PlatformLock
 from conda_store.specification import Specification
@@ -102,7 +103,8 @@ def _text(document: Mapping[str, Any], key: str) -> str:
 def lock_record(specification: Specification, lock: Lock) -> bytes:
     """Specification and lock as JSON, all of them: `read_lock_record` gives them back."""
     platforms = {name: {"conda": _rows(one.conda), "wheels": _rows(one.wheels)} for name, one in lock.platforms.items()}
-    document = {"specification": asdict(specification), "channels": lock.channels, "platforms": platforms}
+    described = {**asdict(specification), "image": specification.image.as_dict()}
+    document = {"specification": described, "channels": lock.channels, "platforms": platforms}
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -117,7 +119,9 @@ def read_lock_record(data: bytes) -> tuple[Specification, Lock]:
         )
         for name, one in document["platforms"].items()
     }
-    return Specification(**_tuples(document["specification"])), Lock(tuple(document["channels"]), platforms)
+    described = _tuples(document["specification"])
+    described["image"] = ImageOptions.read(described.get("image"))
+    return Specification(**described), Lock(tuple(document["channels"]), platforms)
 
 
 def _rows(packages: Iterable[CondaPackage | LockedWheel]) -> list[_Values]:
