@@ -20,7 +20,7 @@ _CONFIG = """\
 c.CondaStore.port = 0
 c.CondaStore.directory = {directory!r}
 c.CondaStore.default_channels = [{channel!r}]
-c.CondaStore.base_images = {base!r}
+c.ImageBuilder.base_image = {base!r}
 c.CondaStore.log_level = "WARN"
 c.LocalExecutor.workers = 1
 """

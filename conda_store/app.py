@@ -10,7 +10,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Integer, List, TraitError, Type, Unicode, Union, default, validate
+from traitlets import Bool, Enum, Float, Integer, List, TraitError, Type, Unicode, default, validate
 
 from conda_store._version import __version__
 from conda_store.auth.base import Authenticator
@@ -27,6 +27,7 @@ from conda_store.handlers.http_server import listening_sockets, log_request
 from conda_store.handlers.router import Route
 from conda_store.handlers.routes import PROBES, ROUTES
 from conda_store.handlers.site import WebSettings
+from conda_store.image_builder import ImageBuilder
 from conda_store.limits import BuildLimits, OnDemandImages
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.registry_processes import RegistryProcesses, registry_sockets
@@ -46,7 +47,7 @@ class CondaStore(ConfiguredApplication):
         "Usage: conda-store serve [OPTIONS]\n\nServe environments: pages, REST API and container registry on one port."
     )
     examples = "conda-store serve --port 5000 --directory /srv/conda-store"
-    classes = [BuildLimits, OnDemandImages, DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares both so
+    classes = [BuildLimits, OnDemandImages, ImageBuilder, DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares both so
     aliases = {  # noqa: RUF012
         "config": "CondaStore.config_file",
         "port": "CondaStore.port",
@@ -142,12 +143,6 @@ class CondaStore(ConfiguredApplication):
         Unicode(),
         help="Names, URLs or patterns (a closing '*' for everything below) of channels that may be used. Empty allows "
         "every name below channel_alias, no other URL and no path. Example: ['conda-forge', 'bioconda']",
-    ).tag(config=True)
-    base_images = Union(
-        [Unicode(), Dict()],
-        default_value="",
-        help="What images stand on: a registry reference, 'oci:DIRECTORY', 'archive:FILE' or 'scratch', or one for "
-        "each platform. Empty is a slim Debian. Example: {'linux-64': 'docker.io/library/debian:12-slim'}",
     ).tag(config=True)
     build_artifacts = List(
         Enum([str(one) for one in ArtifactType]),
@@ -268,6 +263,7 @@ class CondaStore(ConfiguredApplication):
             self.authenticator.check_address(address)
         check_writable(self.root)
         self.limits, self.on_demand = made(BuildLimits, self), made(OnDemandImages, self)
+        self.images = made(ImageBuilder, self)
         self.executor = made(executor_class, self)
         self.service = Service(self.job_settings(), self.executor, self.threads, partial(log_request, self.log))
         self.database = self.service.database
@@ -291,8 +287,10 @@ class CondaStore(ConfiguredApplication):
             prefix_directory=self.root / "envs",
             environments_directory=self.root / "environments",
             policy=policy,
-            base_images=self.base_images or None,
+            base_images=self.images.base_image,
             build_artifacts=tuple(ArtifactType(name) for name in self.build_artifacts),
+            images=self.images.settings(),
+            registry_access=self.images.access(),
             limits=self.limits.of_builds(),
             on_demand_limits=self.on_demand.of_builds(),
             platforms=tuple(self.platforms),

@@ -152,6 +152,7 @@ def _build(options: dict[str, Any]) -> None:
     from conda_store.packages.channels import ChannelPolicy
     from conda_store.pieces.bytecode import machine_platform
     from conda_store.pieces.compression import Compression
+    from conda_store.registry.settings import ImageSettings
     from conda_store.terminal import TerminalProgress, print_summary
 
     targets = {name: absolute(options[name]) for name in ("prefix", "lock", "archive", "oci")}
@@ -169,7 +170,7 @@ def _build(options: dict[str, Any]) -> None:
         default_name=file.absolute().parent.name if file.stem == "environment" else file.stem,
         platforms=options["platforms"],
         base_images=parse_base_images(options["base_images"]),
-        compression=Compression(options["compression"]),
+        images=ImageSettings(Compression(options["compression"])),
     )
     workshop.sweep()
     progress = Progress() if options["quiet"] else TerminalProgress()

@@ -191,7 +191,7 @@ def test_a_real_build_from_the_file_to_the_archive(tmp_path: Path) -> None:
     options = {
         "executor_class": LocalExecutor,
         "default_channels": [channel.directory.as_uri()],
-        "base_images": "scratch",
+        "ImageBuilder__base_image": "scratch",
     }
     file = tmp_path / "environment.yaml"
     file.write_text("name: greeting\ndependencies: [hello]\n")

@@ -18,7 +18,7 @@ from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.indexing import index_channel
 from conda_store.pieces.compression import ZSTD
 from conda_store.pieces.environment import environment_files
-from conda_store.registry.images import MAXIMUM_LAYERS
+from conda_store.registry.settings import MAXIMUM_LAYERS, ImageSettings
 from tests.conftest import CACHE
 from tests.container_programs import COMPARE_EVERY_PYC, LOOK_AROUND, READ_EVERY_MODULE, STRANGE_PATHS
 from tests.containers import Engine, new_podman, running_docker
@@ -207,7 +207,9 @@ def elf_machine(content: bytes) -> int:
 def test_zstd_layers_run_in_podman_and_hold_the_same(
     podman: Engine, workshop: Workshop, base_image: str, registry: RegistryServer, built: BuildResult, tmp_path: Path
 ) -> None:
-    (image,) = run_build(workshop, SOURCE, oci=tmp_path / "zstd", base_images=base_image, compression=ZSTD).images
+    (image,) = run_build(
+        workshop, SOURCE, oci=tmp_path / "zstd", base_images=base_image, images=ImageSettings(ZSTD)
+    ).images
     layers = image_manifest(tmp_path / "zstd")["layers"]
     assert [layer["mediaType"].rpartition("+")[2] for layer in layers[1:]] == ["zstd"] * (len(layers) - 1)
     same = next(one for one in built.images if one.platform == image.platform)
@@ -268,7 +270,7 @@ def test_four_hundred_packages_fit_into_the_layers_that_docker_runs(
 ) -> None:
     workshop = Workshop(CACHE / "store", ChannelPolicy().with_channels([sample_channel, invented]))
     source = f"name: many\ndependencies: [python, {', '.join(f'p{number:03}' for number in range(400))}]\n"
-    options = {"base_images": base_image, "layer_budget": 10_000}
+    options = {"base_images": base_image, "images": ImageSettings(layer_budget=10_000)}
     (image,) = run_build(workshop, source, oci=tmp_path / "many", **options).images
     assert len(image.layers) == MAXIMUM_LAYERS < LARGEST_LAYER_COUNT
     registry.push(f"oci:{tmp_path / 'many'}:latest", "data/many")

@@ -32,7 +32,11 @@ def layers(server: Server, tag: int | str) -> set[str]:
 
 
 def test_a_deleted_image_is_gone_and_what_others_need_stays(tmp_path: Path, sample_channel: Path) -> None:
-    options = {"executor_class": LocalExecutor, "default_channels": [sample_channel.as_uri()], "base_images": "scratch"}
+    options = {
+        "executor_class": LocalExecutor,
+        "default_channels": [sample_channel.as_uri()],
+        "ImageBuilder__base_image": "scratch",
+    }
     with running(tmp_path / "s", **options, build_artifacts=["DOCKER_MANIFEST"]) as server:
         first, second = build(server, "python"), build(server, "python", "six")
         older, newer = layers(server, first), layers(server, second)

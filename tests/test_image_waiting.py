@@ -22,7 +22,7 @@ def server(sample_channel: Path, base_image: str, tmp_path_factory: pytest.TempP
         executor_class=LocalExecutor,
         default_channels=[channel],
         allowed_channels=[channel],
-        base_images=base_image,
+        ImageBuilder__base_image=base_image,
     ) as made:
         yield made
 

@@ -115,7 +115,11 @@ def test_an_image_on_demand_has_limits_of_its_own(
 
 def of_workers(channel: Path) -> dict[str, Any]:
     """Options of a server that builds, from this channel."""
-    return {"executor_class": LocalExecutor, "default_channels": [channel.as_uri()], "base_images": "scratch"}
+    return {
+        "executor_class": LocalExecutor,
+        "default_channels": [channel.as_uri()],
+        "ImageBuilder__base_image": "scratch",
+    }
 
 
 def test_what_cannot_be_built_is_refused_or_fails_with_the_engines_words(sample_channel: Path, tmp_path: Path) -> None:

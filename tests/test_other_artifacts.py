@@ -25,7 +25,11 @@ from tests.test_rest_streams import follow
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, sample_channel: Path) -> Iterator[tuple[Server, int]]:
-    options = {"executor_class": LocalExecutor, "default_channels": [sample_channel.as_uri()], "base_images": "scratch"}
+    options = {
+        "executor_class": LocalExecutor,
+        "default_channels": [sample_channel.as_uri()],
+        "ImageBuilder__base_image": "scratch",
+    }
     with running(tmp_path_factory.mktemp("served") / "s", **options, build_artifacts=[]) as server:
         build_id = server.submit("it's", text='name: "it+1"\ndependencies: [python, six, markupsafe]\n')
         follow(server, build_id)

@@ -116,7 +116,11 @@ def test_on_a_full_disk_a_submission_is_refused_and_nothing_is_lost(tmp_path: Pa
 def test_a_build_that_fills_the_disk_fails_with_the_reason_and_succeeds_when_there_is_room(
     tmp_path: Path, sample_channel: Path
 ) -> None:
-    options = {"executor_class": LocalExecutor, "default_channels": [sample_channel.as_uri()], "base_images": "scratch"}
+    options = {
+        "executor_class": LocalExecutor,
+        "default_channels": [sample_channel.as_uri()],
+        "ImageBuilder__base_image": "scratch",
+    }
     with small_disk(tmp_path / "s", 24) as disk, running(disk, **options) as server:
         build_id = server.submit("big", text="name: {name}\ndependencies: [python, six]\n")
         follow(server, build_id)
@@ -138,7 +142,7 @@ def test_a_build_on_a_disk_without_any_room_ends_when_there_is_some(tmp_path: Pa
         "executor_class": LocalExecutor,
         "default_channels": [channel.url],
         "LocalExecutor__workers": 1,
-        "base_images": "scratch",
+        "ImageBuilder__base_image": "scratch",
     }
     try:
         with small_disk(tmp_path / "s", 500) as disk, running(disk, **options) as server:
@@ -162,7 +166,11 @@ def test_a_build_on_a_disk_without_any_room_ends_when_there_is_some(tmp_path: Pa
 def test_with_a_read_only_store_submissions_are_refused_and_what_is_there_is_served(
     tmp_path: Path, sample_channel: Path
 ) -> None:
-    options = {"executor_class": LocalExecutor, "default_channels": [sample_channel.as_uri()], "base_images": "scratch"}
+    options = {
+        "executor_class": LocalExecutor,
+        "default_channels": [sample_channel.as_uri()],
+        "ImageBuilder__base_image": "scratch",
+    }
     text = "name: {name}\ndependencies: [six, python]\n"
     with small_disk(tmp_path / "s/store", 2000) as store, running(tmp_path / "s", **options) as server:
         follow(server, server.submit("before", text=text))

@@ -201,7 +201,11 @@ def test_a_failed_artifact_says_why_and_a_missing_one_is_asked_for(shared: Serve
 def test_a_real_build_from_yaml_to_every_download(tmp_path: Path, sample_channel: Path) -> None:
     from conda_store.executors.local import LocalExecutor
 
-    options = {"executor_class": LocalExecutor, "default_channels": [sample_channel.as_uri()], "base_images": "scratch"}
+    options = {
+        "executor_class": LocalExecutor,
+        "default_channels": [sample_channel.as_uri()],
+        "ImageBuilder__base_image": "scratch",
+    }
     with running(tmp_path / "s", **options) as server:
         text = "name: {name}\ndependencies: [python, requests]\n"
         build_id = server.submit("real", text=text)

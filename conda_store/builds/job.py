@@ -97,8 +97,8 @@ class Job:
             default_platforms=tuple(subject.settings["conda_solve_platforms"]),
             prefix=subject.prefix,
             base_images=settings.base_images,
-            compression=settings.compression,
-            layer_budget=settings.layer_budget,
+            images=settings.images,
+            registry_access=settings.registry_access,
         )
         return Build(self.workshop, request, machine_platform(), LoggedProgress(self.log))
 

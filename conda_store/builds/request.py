@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ from conda_store.builds.prefix import check_place
 from conda_store.builds.progress import StageResult
 from conda_store.errors import BadInput
 from conda_store.packages.locked import Lock
-from conda_store.pieces.compression import GZIP, Compression, compression_for
-from conda_store.pieces.grouping import DEFAULT_BUDGET
+from conda_store.pieces.compression import compression_for
+from conda_store.registry.settings import ImageSettings, RegistryAccess
 from conda_store.specification import Specification
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class BuildRequest:
     archive: Path | None = None
     oci: Path | None = None
     base_images: Mapping[str, str] | str | None = None
-    compression: Compression = GZIP
-    layer_budget: int = DEFAULT_BUDGET
+    images: ImageSettings = field(default_factory=ImageSettings)
+    registry_access: RegistryAccess = field(default_factory=RegistryAccess)
 
     def check_places(self) -> None:
         """Refuse places that cannot be used before any work is done. Raises `BadInput` naming the place."""

@@ -26,6 +26,7 @@ from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.locked import CondaPackage, Lock, PlatformLock
 from conda_store.pieces.compression import Compression, compression_for
 from conda_store.pieces.layer import PREFIX
+from conda_store.registry.settings import DEFAULT_BASE_IMAGE
 from conda_store.specification import Specification
 
 if TYPE_CHECKING:
@@ -226,15 +227,20 @@ class Build:
         self, specification: Specification, environments: Mapping[str, Environment]
     ) -> tuple[tuple[Image, ...], Descriptor]:
         """The image of every platform, in the storage, and the descriptor of the only one or of their index."""
-        from conda_store.registry.base import DEFAULT_BASE_IMAGE, BaseImages
-        from conda_store.registry.images import ImageMaker, ImageSettings
+        from conda_store.registry.base import BaseImages
+        from conda_store.registry.images import ImageMaker
 
-        storage = self.workshop.storage
-        maker = ImageMaker(storage, ImageSettings(self.request.compression, self.request.layer_budget))
-        sources = self.request.base_images or DEFAULT_BASE_IMAGE
-        bases = BaseImages(storage, sources=sources, report=self.progress.warn)
+        request = self.request
+        maker = ImageMaker(self.workshop.storage, request.images)
+        bases = BaseImages(
+            self.workshop.storage,
+            sources=request.base_images or DEFAULT_BASE_IMAGE,
+            credentials=request.registry_access.credentials,
+            insecure=request.registry_access.insecure,
+            report=self.progress.warn,
+        )
         images = tuple(self._image(specification, environment, maker, bases) for environment in environments.values())
-        return images, maker.index(images)
+        return images, maker.index(specification, images)
 
     def _image(
         self, specification: Specification, environment: Environment, maker: ImageMaker, bases: BaseImages

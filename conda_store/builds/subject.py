@@ -15,9 +15,8 @@ from conda_store.builds.limits import Limits
 from conda_store.builds.states import ArtifactType
 from conda_store.db.orm import BuildRow
 from conda_store.packages.channels import ChannelPolicy
-from conda_store.pieces.compression import GZIP, Compression
-from conda_store.pieces.grouping import DEFAULT_BUDGET
 from conda_store.registry.names import DYNAMIC
+from conda_store.registry.settings import ImageSettings, RegistryAccess
 
 DEFAULT_ARTIFACTS = (
     ArtifactType.LOCKFILE,
@@ -43,8 +42,8 @@ class JobSettings:
     policy: ChannelPolicy = field(default_factory=ChannelPolicy)
     base_images: Mapping[str, str] | str | None = None
     build_artifacts: tuple[ArtifactType, ...] = DEFAULT_ARTIFACTS
-    compression: Compression = GZIP
-    layer_budget: int = DEFAULT_BUDGET
+    images: ImageSettings = field(default_factory=ImageSettings)
+    registry_access: RegistryAccess = field(default_factory=RegistryAccess)
     lease_seconds: float = 20.0
     limits: Limits = field(default_factory=Limits)
     on_demand_limits: Limits = field(default_factory=Limits)

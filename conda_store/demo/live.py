@@ -42,7 +42,7 @@ def run_demo(file: Path, directory: Path, channel: str | None, port: int, progre
     config.CondaStore.directory = str(directory)
     config.CondaStore.default_channels = list(policy.default_channels)
     config.CondaStore.allowed_channels = list(policy.allowed_channels)
-    config.CondaStore.base_images = f"oci:{base}"
+    config.ImageBuilder.base_image = f"oci:{base}"
     config.CondaStore.log_level = "WARN"
     asyncio.run(_serve(CondaStore(config=config), source, say))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ from conda_store.registry.manifests import (
 from conda_store.registry.platforms import oci_platform
 from conda_store.registry.references import Reference, safe
 from conda_store.registry.remote import RegistrySource, Unreachable
+from conda_store.registry.settings import DEFAULT_BASE_IMAGE
 from conda_store.registry.sources import DirectoryMembers, Document, ImageSource, LayoutSource, TarMembers, is_layout
 from conda_store.storage.base import NotStored, Storage, blob_key, digest_of
 
-DEFAULT_BASE_IMAGE = "docker.io/library/debian:12-slim"
 SCRATCH = "scratch"
 MAX_BYTES = 10 * 1024**3
 
@@ -46,6 +46,7 @@ class BaseImage:
     `digest` is that of its manifest, "" for `scratch`, which has no layers. The blobs of `layers`, bottom
     first, are in the store, gzip or zstd with OCI media types; `diff_ids` are the digests of the unpacked
     layers. `config` is the `config` object of image-spec 1.1, config.md: Env, User, Entrypoint, Labels …
+    `reference` is its name in a registry, "" for one that lies on disk: a path means nothing elsewhere.
     """
 
     name: str
@@ -54,6 +55,7 @@ class BaseImage:
     layers: tuple[Descriptor, ...] = ()
     diff_ids: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    reference: str = ""
 
 
 class BaseImages:
@@ -119,7 +121,7 @@ class BaseImages:
         source = RegistrySource(reference, credentials=self._credentials, insecure=self._insecure)
         with source:
             root = self._root(reference, source)
-            return self._bring(source, root, platform, None, str(reference))
+            return replace(self._bring(source, root, platform, None, str(reference)), reference=str(reference))
 
     def _root(self, reference: Reference, source: ImageSource) -> Document:
         """What the reference stands for: by digest from the store, by tag as remembered, else from the registry."""

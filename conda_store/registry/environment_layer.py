@@ -37,15 +37,16 @@ exec /bin/sh
 """
 
 
-def environment_entries(specification: Specification) -> list[Entry]:
-    """The layer's entries that do not depend on the packages."""
+def environment_entries(specification: Specification, home_owner: int = USER_ID) -> list[Entry]:
+    """The layer's entries that do not depend on the packages; the home belongs to the user with that number."""
     files = environment_files(specification)
     entries = [file_entry(in_image(target), 0o644, 0, data) for target, data in files.items()]
     entries.append(file_entry(ENTRY_POINT[1:], 0o755, 0, _ENTRY_POINT.encode()))
     prompt = f"PS1={shlex.quote(f'({specification.name}) ')}'\\w\\$ '\n"
     entries.append(file_entry(f"{SUPPORT[1:]}/bashrc", 0o644, 0, prompt.encode()))
     entries += directory_entries([entry.path for entry in entries], 0)
-    return [*entries, Entry(HOME[1:], 0o755, 0, directory=True, owner=USER_ID), Entry("home", 0o755, 0, directory=True)]
+    home = Entry(HOME[1:], 0o755, 0, directory=True, owner=home_owner)
+    return [*entries, home, Entry("home", 0o755, 0, directory=True)]
 
 
 def restated_entries(

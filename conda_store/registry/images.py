@@ -10,22 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conda_store.errors import BaseImageMissing
+from conda_store.image_options import ImageOptions
 from conda_store.packages.contents import Contents, Python
 from conda_store.packages.ownership import Ownership
-from conda_store.pieces.compression import GZIP, Compression
-from conda_store.pieces.grouping import DEFAULT_BUDGET, arrange
+from conda_store.pieces.grouping import BUCKETS, arrange
 from conda_store.pieces.index import Piece, PieceIndex, piece_key
-from conda_store.pieces.layer import PREFIX, CompiledSet, LayerMaker
+from conda_store.pieces.layer import CompiledSet, LayerMaker
 from conda_store.pieces.writer import store_tar
 from conda_store.registry.base import BaseImage
-from conda_store.registry.environment_layer import (
-    ENTRY_POINT,
-    FORMAT_VERSION,
-    HOME,
-    USER_ID,
-    environment_entries,
-    restated_entries,
-)
+from conda_store.registry.configuration import CREATED, container_settings, described, manifest_annotations, user_number
+from conda_store.registry.environment_layer import FORMAT_VERSION, USER_ID, environment_entries, restated_entries
 from conda_store.registry.manifests import (
     LAYER_GZIP,
     LAYER_ZSTD,
@@ -36,22 +31,9 @@ from conda_store.registry.manifests import (
     canonical_json,
 )
 from conda_store.registry.platforms import oci_platform
+from conda_store.registry.settings import MAXIMUM_LAYERS, ImageSettings
 from conda_store.specification import Specification
 from conda_store.storage.base import Storage
-
-# A constant, since an image made twice is the same image; some clients insist on a time.
-CREATED = "1970-01-01T00:00:00Z"
-# docker runs at most 125 layers, and a `FROM` needs room for its own.
-MAXIMUM_LAYERS = 120
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-@dataclass(frozen=True)
-class ImageSettings:
-    """What a deployment decides about its images: compression, and package layers at most (besides the base)."""
-
-    compression: Compression = GZIP
-    layer_budget: int = DEFAULT_BUDGET
 
 
 @dataclass(frozen=True)
@@ -109,19 +91,30 @@ class ImageMaker:
             self._layer(tuple(package.name for package in group), piece, was is None)
             for group, piece, was in zip(groups, pieces, known, strict=True)
         ]
-        layers.append(self._environment(specification, ownership, groups, python, runnable, compile_all))
-        return self._finish(specification, platform, base, layers)
+        options = specification.image.over(self.settings.options)
+        number = user_number(options)
+        owner = USER_ID if number is None else number
+        layers.append(self._environment(specification, owner, ownership, groups, python, runnable, compile_all))
+        return self._finish(specification, options, platform, base, layers)
 
     def arrange(self, packages: Sequence[Contents], base: BaseImage) -> list[tuple[Contents, ...]]:
-        """Packages by layer, bottom first."""
+        """Packages by layer, bottom first. Raises `BaseImageMissing` for a base that leaves no room."""
         by_name = {f"{package.kind}:{package.name}": package for package in packages}
-        budget = min(self.settings.layer_budget, MAXIMUM_LAYERS - len(base.layers)) - 1
+        room = MAXIMUM_LAYERS - len(base.layers)
+        if room - 1 <= BUCKETS:
+            most = MAXIMUM_LAYERS - BUCKETS - 2
+            raise BaseImageMissing(
+                f"The base image {base.name} has {len(base.layers)} layers; at most {most} leave room for an "
+                "environment. Name another one in c.ImageBuilder.base_image, or flatten it."
+            )
+        budget = min(self.settings.layer_budget, room) - 1
         arranged = arrange({name: package.size for name, package in by_name.items()}, budget)
         return [tuple(by_name[name] for name in names) for names in arranged]
 
     def _environment(
         self,
         specification: Specification,
+        home_owner: int,
         ownership: Ownership,
         groups: Sequence[Sequence[Contents]],
         python: Python | None,
@@ -129,6 +122,7 @@ class ImageMaker:
         compile_all: Callable[[], CompiledSet],
     ) -> ImageLayer:
         parts = [f"environment-{FORMAT_VERSION}", self.settings.compression.key, specification.sha256]
+        parts += [str(home_owner)]
         parts += [self.layers.key(group, python, runnable) for group in groups if ownership.shared]
         key = piece_key(*parts)
         piece = self.environment_layers.find(key)
@@ -136,7 +130,7 @@ class ImageMaker:
         if piece is None:
             compiled = compile_all() if ownership.shared else CompiledSet(runnable)
             entries = [
-                *environment_entries(specification),
+                *environment_entries(specification, home_owner),
                 *restated_entries(ownership, groups, python, compiled),
             ]
             unique = {entry.path: entry for entry in entries}
@@ -148,13 +142,20 @@ class ImageMaker:
         media_type = LAYER_ZSTD if self.settings.compression.name == "zstd" else LAYER_GZIP
         return ImageLayer(packages, Descriptor(media_type, piece.digest, piece.size), piece.diff_id, made)
 
-    def _finish(self, specification: Specification, platform: str, base: BaseImage, layers: list[ImageLayer]) -> Image:
+    def _finish(
+        self,
+        specification: Specification,
+        options: ImageOptions,
+        platform: str,
+        base: BaseImage,
+        layers: list[ImageLayer],
+    ) -> Image:
         based = [
             ImageLayer((), descriptor, diff_id, False)
             for descriptor, diff_id in zip(base.layers, base.diff_ids, strict=True)
         ]
         everything = (*based, *layers)
-        config = canonical_json(image_config(specification, platform, base, everything))
+        config = canonical_json(image_config(specification, platform, base, everything, options))
         config_digest = self.storage.put_blob(config)
         manifest = canonical_json(
             {
@@ -162,15 +163,15 @@ class ImageMaker:
                 "mediaType": OCI_MANIFEST,
                 "config": Descriptor(OCI_CONFIG, config_digest, len(config)).as_dict(),
                 "layers": [layer.descriptor.as_dict() for layer in everything],
-                "annotations": {"org.opencontainers.image.title": specification.name},
+                "annotations": manifest_annotations(specification, base, options),
             }
         )
         digest = self.storage.put_blob(manifest)
         descriptor = Descriptor(OCI_MANIFEST, digest, len(manifest), platform=oci_platform(platform))
         return Image(platform, descriptor, config_digest, everything)
 
-    def index(self, images: Sequence[Image]) -> Descriptor:
-        """The descriptor of one image itself, or of an OCI index over several."""
+    def index(self, specification: Specification, images: Sequence[Image]) -> Descriptor:
+        """The descriptor of one image itself, or of an OCI index over those of several platforms."""
         if len(images) == 1:
             return images[0].descriptor
         document = canonical_json(
@@ -178,38 +179,20 @@ class ImageMaker:
                 "schemaVersion": 2,
                 "mediaType": OCI_INDEX,
                 "manifests": [image.descriptor.as_dict() for image in sorted(images, key=lambda i: i.platform)],
+                "annotations": described(specification, specification.image.over(self.settings.options)),
             }
         )
         return Descriptor(OCI_INDEX, self.storage.put_blob(document), len(document))
 
 
 def image_config(
-    specification: Specification, platform: str, base: BaseImage, layers: Sequence[ImageLayer]
+    specification: Specification, platform: str, base: BaseImage, layers: Sequence[ImageLayer], options: ImageOptions
 ) -> dict[str, Any]:
-    """The image's configuration: the base's settings, with the environment activated and a user without privileges."""
-    inherited = dict(base.config)
-    variables = dict(entry.partition("=")[::2] for entry in inherited.get("Env") or [])
-    variables["PATH"] = f"{PREFIX}/bin:{variables.get('PATH', _DEFAULT_PATH)}"
-    variables |= {
-        "CONDA_PREFIX": PREFIX,
-        "CONDA_DEFAULT_ENV": specification.name,
-        "CONDA_SHLVL": "1",
-        "HOME": HOME,
-        **dict(specification.variables),
-    }
-    labels = {**(inherited.get("Labels") or {}), "org.opencontainers.image.title": specification.name}
-    if specification.description:
-        labels["org.opencontainers.image.description"] = specification.description
+    """The image's configuration."""
     return {
         "created": CREATED,
         **oci_platform(platform),
-        "config": {
-            "Env": [f"{name}={value}" for name, value in variables.items()],
-            "Entrypoint": [ENTRY_POINT],
-            "User": f"{USER_ID}:{USER_ID}",
-            "WorkingDir": HOME,
-            "Labels": labels,
-        },
+        "config": container_settings(specification, base, options),
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         "history": [_history(layer, number < len(base.layers)) for number, layer in enumerate(layers)],
     }

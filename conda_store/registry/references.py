@@ -41,8 +41,7 @@ class Reference:
     digest: str | None = None
 
     def __post_init__(self) -> None:
-        domain = self.domain.lower()
-        domain = DOCKER_HUB if domain in {"index.docker.io", "registry-1.docker.io"} else domain
+        domain = _normal_domain(self.domain)
         official = domain == DOCKER_HUB and "/" not in self.path
         object.__setattr__(self, "domain", domain)
         object.__setattr__(self, "path", f"library/{self.path}" if official else self.path)
@@ -112,10 +111,26 @@ class Reference:
             raise ReferenceInvalid(f"The image reference {shown!r} has an invalid digest.")
 
 
+def registry_host(text: str) -> str:
+    """A registry's host, with its port where it has one, as the `domain` of references has it.
+
+    Raises `ReferenceInvalid`, also for a URL.
+    """
+    host = _normal_domain(text.strip())
+    if _DOMAIN.fullmatch(host) is None:
+        raise ReferenceInvalid(f"{safe(text)!r} is not the host of a registry: write it as 'ghcr.io' or 'host:5000'.")
+    return host
+
+
 def safe(text: str) -> str:
     """`text` without what looks like a user name and password, and not longer than a line."""
     shown = _USER_INFO.sub("***@", text)
     return shown if len(shown) <= 300 else f"{shown[:300]}…"
+
+
+def _normal_domain(domain: str) -> str:
+    lower = domain.lower()
+    return DOCKER_HUB if lower in {"index.docker.io", "registry-1.docker.io"} else lower
 
 
 def _split_domain(name: str) -> tuple[str, str]:

@@ -123,7 +123,7 @@ class RegistrySource(ImageSource):
         if status in (401, 403):
             raise FetchFailed(
                 f"{host} refuses access to {self._reference.path} (HTTP {status}): it does not exist, or the "
-                "credentials for this registry are missing or wrong."
+                f"credentials for {host} are missing or wrong (c.ImageBuilder.base_image_credentials)."
             )
         if status == 404:
             raise BaseImageMissing(f"{host} has no such image or a part of it is missing (HTTP 404).")
@@ -146,7 +146,7 @@ class RegistrySource(ImageSource):
         if request.url.scheme != "https" and not self._may_be_plain(request.url):
             raise FetchFailed(
                 f"{self._reference.domain} leads to {request.url.host} without encryption, "
-                "and that host is not listed as insecure."
+                "and that host is not listed in c.ImageBuilder.insecure_registries."
             )
 
     def _may_be_plain(self, url: httpx.URL) -> bool:
