@@ -130,7 +130,8 @@ def test_basic_credentials_are_used_and_never_shown(
     with running_registry(tmp_path / "locked", htpasswd=HTPASSWD) as server:
         server.push(f"oci:{layout.directory}:one", "base:1", "--dest-creds", "ana:correct horse")
         source = f"{server.host}/base:1"
-        assert "401" in refused(FetchFailed, storage, source)
+        missing = refused(FetchFailed, storage, source)
+        assert "401" in missing and server.host in missing and "c.ImageBuilder.base_image_credentials" in missing
         wrong = refused(FetchFailed, storage, source, credentials={server.host: ("ana", "battery staple")})
         assert "battery" not in wrong and "credentials" in wrong
         image = resolve(storage, source, credentials={server.host: ("ana", "correct horse")})
@@ -195,6 +196,6 @@ def test_a_manifest_of_another_digest_is_refused(storage: LocalStorage, odd: Odd
 def test_no_plain_http_but_to_loopback_or_by_permission(storage: LocalStorage, odd: OddRegistry) -> None:
     # The name resolves to loopback on every machine, and is not one of the three that may be plain.
     port = odd.host.rpartition(":")[2]
-    refused(FetchFailed, storage, f"127.1:{port}/odd/image:1")
+    assert "c.ImageBuilder.insecure_registries" in refused(FetchFailed, storage, f"127.1:{port}/odd/image:1")
     assert odd.requests == []
     assert resolve(storage, f"127.1:{port}/odd/image:1", insecure=[f"127.1:{port}"]).digest == odd.root

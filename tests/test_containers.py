@@ -214,7 +214,7 @@ def test_zstd_layers_run_in_podman_and_hold_the_same(
     assert [layer["mediaType"].rpartition("+")[2] for layer in layers[1:]] == ["zstd"] * (len(layers) - 1)
     same = next(one for one in built.images if one.platform == image.platform)
     assert [layer.diff_id for layer in image.layers] == [layer.diff_id for layer in same.layers]
-    registry.push(f"oci:{tmp_path / 'zstd'}:latest", "data/zstd")
+    registry.push(f"oci:{tmp_path / 'zstd'}:latest", "data/zstd", "--preserve-digests")
     podman.fetch(f"{registry.host}/data/zstd")
     assert json.loads(podman.output(f"{registry.host}/data/zstd", "python", "-c", LOOK_AROUND))["sum"] == 10
 

@@ -114,7 +114,7 @@ class RegistrySource(ImageSource):
         except (httpx.ReadError, httpx.RemoteProtocolError) as error:
             raise Unreachable(f"the connection to {host} broke off ({_reason(error)}); try again.") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unreachable(f"{host} cannot be reached ({_reason(error)}).") from error
+            raise Unreachable(f"{host} cannot be reached ({_reason(error)}).{_way_out(error)}") from error
 
     def _check_status(self, response: httpx.Response) -> None:
         host, status = self._reference.domain, response.status_code
@@ -225,6 +225,12 @@ def _bearer(answer: httpx.Response) -> str | None:
     except (ValueError, AttributeError, RecursionError) as error:
         raise FetchFailed(f"{answer.request.url.host} gave no token that can be understood.") from error
     return f"Bearer {token}" if isinstance(token, str) and token.isascii() and token.isprintable() else None
+
+
+def _way_out(error: Exception) -> str:
+    if "WRONG_VERSION_NUMBER" not in str(error):
+        return ""
+    return " It speaks plain HTTP, which is for hosts in c.ImageBuilder.insecure_registries only."
 
 
 def _reason(error: Exception) -> str:
