@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from conda_store.errors import BadInput, Problem
+from conda_store.image_options import ImageOptions
 from conda_store.models import ArtifactName
 from conda_store.specification_grammar import platform_fault, shorten
 
@@ -30,6 +31,10 @@ def _platform(text: str) -> str:
     return text
 
 
+def _image(value: dict[str, Any]) -> dict[str, Any]:
+    return ImageOptions.read(value).as_dict()
+
+
 class Settings(BaseModel):
     """Every setting, and what it is where no level says anything."""
 
@@ -40,10 +45,16 @@ class Settings(BaseModel):
         Field(description="Platforms of specifications that name none; empty is that of the server."),
     ] = []
     build_artifacts: Annotated[list[ArtifactName], Field(description="Artifacts that every build makes at once.")] = []
+    image: Annotated[
+        dict[str, Any], AfterValidator(_image), Field(description="What images are told; levels merge key by key.")
+    ] = {}
 
 
 def checked(changes: Values) -> dict[str, Any]:
-    """`changes` of one level, None where it shall say nothing any more. Raises `SettingInvalid` with all problems."""
+    """`changes` of one level, None where it shall say nothing any more.
+
+    Raises `SettingInvalid` and `ImageOptionsInvalid`, with all problems.
+    """
     unknown = sorted(set(changes) - set(Settings.model_fields))
     if unknown:
         listed = ", ".join(f"'{shorten(name)}'" for name in unknown)
@@ -58,10 +69,13 @@ def checked(changes: Values) -> dict[str, Any]:
 
 
 def merged(levels: Iterable[Values]) -> dict[str, Any]:
-    """What counts: of each setting what the last level says that has it."""
+    """What counts: of each setting what the last level says that has it; of `image`, key by key."""
     found = Settings().model_dump(mode="json")
     for level in levels:
-        found |= {name: value for name, value in level.items() if name in Settings.model_fields}
+        known = {name: value for name, value in level.items() if name in Settings.model_fields}
+        if "image" in known:
+            known["image"] = ImageOptions.read(known["image"]).over(ImageOptions.read(found["image"])).as_dict()
+        found |= known
     return found
 
 

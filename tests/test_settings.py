@@ -48,11 +48,32 @@ def test_the_nearest_level_counts(server: Server) -> None:
     assert change(server, "", conda_solve_platforms=["linux-64"]).json()["message"] == "global settings updated"
     assert change(server, "default/", conda_solve_platforms=SEVERAL).json()["message"] == "default settings updated"
     change(server, "default/course/", build_artifacts=[])
-    assert shown(server, "default/course/") == {"conda_solve_platforms": SEVERAL, "build_artifacts": []}
-    assert shown(server, "default/other/") == {"conda_solve_platforms": SEVERAL, "build_artifacts": ["YAML"]}
-    assert shown(server, "ours/course/") == {"conda_solve_platforms": ["linux-64"], "build_artifacts": ["YAML"]}
+    for path, platforms, artifacts in (
+        ("default/course/", SEVERAL, []),
+        ("default/other/", SEVERAL, ["YAML"]),
+        ("ours/course/", ["linux-64"], ["YAML"]),
+    ):
+        counting = {"conda_solve_platforms": platforms, "build_artifacts": artifacts, "image": {}}
+        assert shown(server, path) == counting
     assert shown(server, "default/course/", own=True) == {"build_artifacts": []}
     assert shown(server, "ours/", own=True) == {}
+
+
+def test_what_images_are_told_merges_key_by_key(tmp_path: Path) -> None:
+    with running(tmp_path, ImageBuilder__user="2000", ImageBuilder__labels={"a": "deployment"}) as server:
+        server.submit("course")
+        change(server, "default/", image={"environment": {"A": "1", "B": "1"}, "labels": {"b": "namespace"}})
+        change(server, "default/course/", image={"user": "3000", "environment": {"B": "2"}, "command": "jupyter lab"})
+        assert shown(server, "")["image"] == {"user": "2000", "labels": {"a": "deployment"}}
+        assert shown(server, "default/course/")["image"] == {
+            "user": "3000",
+            "environment": {"A": "1", "B": "2"},
+            "command": ["jupyter", "lab"],
+            "labels": {"a": "deployment", "b": "namespace"},
+        }
+        refused = change(server, "default/", image={"usr": "1", "working_dir": "here"})
+        assert refused.status_code == 400
+        assert {one["path"] for one in refused.json()["errors"]} == {"image.usr", "image.working_dir"}
 
 
 def test_null_takes_a_setting_back(server: Server) -> None:
@@ -122,14 +143,22 @@ def set_for(bench: Bench, build_id: int, name: str, value: Any, *, environment: 
         session.add(SettingRow(**ids, name=name, value=value))
 
 
+def blob_of(bench: Bench, digest: str) -> dict[str, Any]:
+    return dict(json.loads(bench.storage.get(blob_key(digest))))
+
+
+def image_of(bench: Bench, build_id: int) -> dict[str, Any]:
+    """The manifest or index of a build."""
+    with bench.database.read() as session:
+        return blob_of(bench, session.query(TagRow).filter_by(tag=str(build_id)).one().digest)
+
+
 def platforms_of(bench: Bench, build_id: int) -> list[str]:
     """The platforms of a build's image: those of its index, or of the one manifest."""
-    with bench.database.read() as session:
-        digest = session.query(TagRow).filter_by(tag=str(build_id)).one().digest
-    document = json.loads(bench.storage.get(blob_key(digest)))
+    document = image_of(bench, build_id)
     if "manifests" in document:
         return [one["platform"]["architecture"] for one in document["manifests"]]
-    return [json.loads(bench.storage.get(blob_key(document["config"]["digest"])))["architecture"]]
+    return [blob_of(bench, document["config"]["digest"])["architecture"]]
 
 
 def test_settings_choose_the_platforms_and_artifacts_of_a_build(bench: Bench, base_image: str) -> None:
@@ -153,3 +182,12 @@ def test_settings_choose_the_platforms_and_artifacts_of_a_build(bench: Bench, ba
     few = bench.submit(source)
     run_job(settings, few)
     assert bench.artifacts(few).keys() == {"DIRECTORY", "LOGS", "YAML"}
+
+
+def test_settings_tell_images_what_the_specification_does_not(bench: Bench) -> None:
+    first = bench.submit("dependencies: [pytz]\nimage: {working_dir: /own}\n")
+    set_for(bench, first, "image", {"environment": {"TZ": "UTC"}, "working_dir": "/theirs"}, environment=True)
+    set_for(bench, first, "build_artifacts", ["DOCKER_MANIFEST"], environment=False)
+    run_job(bench.settings, first)
+    config = blob_of(bench, image_of(bench, first)["config"]["digest"])["config"]
+    assert config["WorkingDir"] == "/own" and "TZ=UTC" in config["Env"]

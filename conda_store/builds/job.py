@@ -37,6 +37,7 @@ from conda_store.builds.workshop import Workshop
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow
 from conda_store.errors import CondaStoreError, StorageFull
+from conda_store.image_options import ImageOptions
 from conda_store.packages.locked import Lock
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.specification import Specification
@@ -97,7 +98,7 @@ class Job:
             default_platforms=tuple(subject.settings["conda_solve_platforms"]),
             prefix=subject.prefix,
             base_images=settings.base_images,
-            images=settings.images,
+            images=settings.images.under(ImageOptions.read(subject.settings["image"])),
             registry_access=settings.registry_access,
         )
         return Build(self.workshop, request, machine_platform(), LoggedProgress(self.log))

@@ -52,7 +52,11 @@ class JobSettings:
     @property
     def setting_options(self) -> dict[str, object]:
         """The settings that the deployment's options give (`conda_store.settings`)."""
-        return {"conda_solve_platforms": list(self.platforms), "build_artifacts": list(map(str, self.build_artifacts))}
+        return {
+            "conda_solve_platforms": list(self.platforms),
+            "build_artifacts": list(map(str, self.build_artifacts)),
+            "image": self.images.options.as_dict(),
+        }
 
     @property
     def places(self) -> Places:
