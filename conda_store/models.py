@@ -1,4 +1,4 @@
-"""The shapes that cross the HTTP border: one definition validates, answers and documents.
+"""The shapes of answers at the HTTP border: one definition answers and documents. What requests carry is `inputs.py`.
 
 No database and no HTTP here. Times of builds and specifications are written as naive UTC without suffix (clients in
 the field append `Z` themselves); a number that no column can hold is refused when it is read.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer, RootModel
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from conda_store.errors import Problem
 
@@ -235,98 +235,6 @@ class Image(Model):
     tags: list[str]
 
 
-class Sorting(Model):
-    """How a list is sorted; `order` is `asc` or `desc`."""
-
-    sort_by: list[Text] = []
-    order: Text | None = None
-
-
-class PageQuery(Sorting):
-    """A page by number; `size` is capped by the server."""
-
-    page: Id | None = None
-    size: Annotated[int, Field(ge=0, le=LARGEST_ID)] | None = None
-
-
-class CursorQuery(Sorting):
-    """A page by cursor."""
-
-    limit: Annotated[int, Field(ge=0, le=LARGEST_ID)] | None = None
-    cursor: Text | None = None
-
-
-class EnvironmentFilter(Model):
-    """Filters of environments; those after `name` test the current build. `packages` must all be there."""
-
-    search: Text | None = None
-    namespace: Text | None = None
-    name: Text | None = None
-    status: Text | None = None
-    artifact: Text | None = None
-    packages: list[Text] = []
-
-
-class EnvironmentQuery(PageQuery, EnvironmentFilter):
-    """Environments by page."""
-
-
-class EnvironmentCursorQuery(CursorQuery, EnvironmentFilter):
-    """Environments by cursor."""
-
-
-class BuildQuery(PageQuery):
-    """Builds by page."""
-
-    environment_id: Id | None = None
-    namespace: Text | None = None
-    name: Text | None = None
-    status: Text | None = None
-    artifact: Text | None = None
-    packages: list[Text] = []
-
-
-class PackageQuery(PageQuery):
-    """Packages of a build by page; `search` is part of a name, or all of it with `exact`."""
-
-    search: Text | None = None
-    exact: Text | None = None
-    build: Text | None = None
-
-
-class ArchiveQuery(Model):
-    """`format` is `gz` or `zst`."""
-
-    format: Literal["gz", "zst"] = "gz"
-
-
-class NewSpecification(Model):
-    """A specification or lockfile to build; `specification` is its text. `platforms` replace those that it names."""
-
-    specification: Text
-    namespace: Text | None = None
-    is_lockfile: bool | None = None
-    environment_name: Text | None = None
-    environment_description: Text | None = None
-    platforms: list[Text] | None = None
-
-
-class EnvironmentChange(Model):
-    """Another current build, or another description."""
-
-    build_id: Id | None = None
-    description: Text | None = None
-
-
-class NewToken(Model):
-    """A token to make; what is absent is the caller's own, and the time is a day. `role_bindings`: pattern → roles."""
-
-    name: Annotated[Text, Field(max_length=255)] = ""
-    primary_namespace: Text | None = None
-    expiration: Annotated[datetime | None, Field(validation_alias=AliasChoices("expiration", "exp"))] = None
-    role_bindings: dict[Text, list[Text]] | None = None
-
-
 class NewTokenAnswer(Model):
     """A new token: its secret is told now and never again."""
 
@@ -344,13 +252,3 @@ class Token(Model):
     created_on: Moment
     expiration: Moment | None
     last_used_on: Moment | None
-
-
-class SettingQuery(Model):
-    """`own` shows only what this level sets itself."""
-
-    own: bool = False
-
-
-class SettingChanges(RootModel[dict[str, Any]]):
-    """Settings by name; null takes one back."""

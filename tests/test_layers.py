@@ -44,6 +44,7 @@ ORDER = [
     "storage",
     "specification",
     "settings",
+    "inputs",
     "models",
     "environment_yaml",
     "image_yaml",

@@ -105,7 +105,7 @@ def test_malformed_grants_are_refused(pattern: str, role: str) -> None:
 
 def test_the_database_filters_by_the_same_patterns(closed: Server) -> None:
     manager = closed.app.service.servers[0].request_callback.parts.environments
-    from conda_store.models import EnvironmentQuery
+    from conda_store.inputs import EnvironmentQuery
 
     for pattern, expected in (
         ("*/*", ["default", "private"]),

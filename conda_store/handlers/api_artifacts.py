@@ -12,8 +12,9 @@ from conda_store.builds.artifact_states import ArtifactType
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.builds_in_paths import ContentHandler
 from conda_store.handlers.verbs import describes, needs_permission
+from conda_store.inputs import ArchiveQuery
 from conda_store.managers.contents import Content
-from conda_store.models import ArchiveQuery, Image
+from conda_store.models import Image
 
 
 class DownloadHandler(ContentHandler):

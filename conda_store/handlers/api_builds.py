@@ -5,7 +5,8 @@ from __future__ import annotations
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.builds_in_paths import BuildHandler
 from conda_store.handlers.verbs import describes, filtered, needs_permission
-from conda_store.models import Acknowledgement, Answer, Build, BuildId, BuildQuery, Package, PackageQuery, Page
+from conda_store.inputs import BuildQuery, PackageQuery
+from conda_store.models import Acknowledgement, Answer, Build, BuildId, Package, Page
 
 
 class Builds(ApiHandler):

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, filtered, needs_permission
-from conda_store.models import (
-    Acknowledgement,
-    Answer,
-    CursorPage,
-    Environment,
-    EnvironmentChange,
-    EnvironmentCursorQuery,
-    EnvironmentQuery,
-    Page,
-)
+from conda_store.inputs import EnvironmentChange, EnvironmentCursorQuery, EnvironmentQuery
+from conda_store.models import Acknowledgement, Answer, CursorPage, Environment, Page
 
 
 class Environments(ApiHandler):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, filtered, needs_permission
-from conda_store.models import Acknowledgement, Answer, Namespace, NamespaceSummary, Page, PageQuery
+from conda_store.inputs import PageQuery
+from conda_store.models import Acknowledgement, Answer, Namespace, NamespaceSummary, Page
 
 
 class Namespaces(ApiHandler):

@@ -6,7 +6,8 @@ from typing import Any
 
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, needs_permission
-from conda_store.models import Acknowledgement, Answer, SettingChanges, SettingQuery
+from conda_store.inputs import SettingChanges, SettingQuery
+from conda_store.models import Acknowledgement, Answer
 
 
 class Settings(ApiHandler):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, needs_permission
-from conda_store.models import Answer, NewSpecification, Submitted
+from conda_store.inputs import NewSpecification
+from conda_store.models import Answer, Submitted
 
 
 class Specifications(ApiHandler):

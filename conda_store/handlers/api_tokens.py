@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, signed_in
-from conda_store.models import Acknowledgement, Answer, NewToken, NewTokenAnswer, Token
+from conda_store.inputs import NewToken
+from conda_store.models import Acknowledgement, Answer, NewTokenAnswer, Token
 
 
 class Tokens(ApiHandler):

@@ -16,8 +16,8 @@ from conda_store.handlers.base import Handler
 from conda_store.handlers.builds_in_paths import BuildHandler, ContentHandler
 from conda_store.handlers.failures import Failure
 from conda_store.handlers.verbs import filtered, needs_permission, public
+from conda_store.inputs import EnvironmentQuery, NewSpecification
 from conda_store.managers.contents import text_content
-from conda_store.models import EnvironmentQuery, NewSpecification
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

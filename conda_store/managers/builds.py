@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from conda_store import models
+from conda_store import inputs, models
 from conda_store.auth.permissions import Identity
 from conda_store.builds import states
 from conda_store.builds.current import prefix_of, show_current
@@ -56,7 +56,7 @@ class BuildManager:
         self._forget = forget
         self.policy, self.limits = policy, limits
 
-    def submit(self, identity: Identity, new: models.NewSpecification) -> models.Submitted:
+    def submit(self, identity: Identity, new: inputs.NewSpecification) -> models.Submitted:
         """Check what was posted and schedule its build.
 
         Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`, `TooManyBuilds`, `StorageFull`.
@@ -116,7 +116,7 @@ class BuildManager:
             row = find_build(session, build_id)
             return (row.environment.namespace.name, row.environment.name) if row else None
 
-    def page(self, identity: Identity, asked: models.BuildQuery, most: int) -> models.Page[models.Build]:
+    def page(self, identity: Identity, asked: inputs.BuildQuery, most: int) -> models.Page[models.Build]:
         """A page of the builds that the caller may read."""
         filters = lists.BuildFilters(
             visible=identity.patterns("environment::read"),
@@ -131,7 +131,7 @@ class BuildManager:
         with self.database.read() as session:
             return page_of(session, lists.builds(filters), order, asked, most, build_of)
 
-    def packages(self, build_id: int, asked: models.PackageQuery, most: int) -> models.Page[models.Package]:
+    def packages(self, build_id: int, asked: inputs.PackageQuery, most: int) -> models.Page[models.Package]:
         """A page of the packages of a build."""
         query = lists.packages(build_id, asked.search, asked.exact, asked.build)
         order = order_of(asked, lists.PACKAGE_SORTS, PackageRow.id, ("channel", "name"))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from conda_store import models
+from conda_store import inputs, models
 from conda_store.auth.permissions import Identity
 from conda_store.builds import states
 from conda_store.builds.current import show_current
@@ -40,7 +40,7 @@ class EnvironmentManager:
     def __init__(self, database: Database, executor: Executor, places: Places, forget: Callable[[], None]) -> None:
         self.database, self.executor, self.places, self._forget = database, executor, places, forget
 
-    def page(self, identity: Identity, asked: models.EnvironmentQuery, most: int) -> models.Page[models.Environment]:
+    def page(self, identity: Identity, asked: inputs.EnvironmentQuery, most: int) -> models.Page[models.Environment]:
         """A page of the environments that the caller may read; all of them when no page was asked for."""
         query = lists.environments(_filters(identity, asked))
         order = order_of(asked, lists.ENVIRONMENT_SORTS, EnvironmentRow.id, _DEFAULT_ORDER)
@@ -48,7 +48,7 @@ class EnvironmentManager:
             return page_of(session, query, order, asked, most, environment_of, all_by_default=True)
 
     def cursor_page(
-        self, identity: Identity, asked: models.EnvironmentCursorQuery, most: int
+        self, identity: Identity, asked: inputs.EnvironmentCursorQuery, most: int
     ) -> models.CursorPage[models.Environment]:
         """The same behind a cursor."""
         query = lists.environments(_filters(identity, asked))
@@ -75,7 +75,7 @@ class EnvironmentManager:
         with self.database.read() as session:
             return live_environment(session, namespace, name).current_build_id or 0
 
-    def change(self, namespace: str, name: str, wanted: models.EnvironmentChange) -> None:
+    def change(self, namespace: str, name: str, wanted: inputs.EnvironmentChange) -> None:
         """Another current build, another description; raises `BadInput` for a build that cannot be current."""
         with self.database.write() as session:
             row = live_environment(session, namespace, name)
@@ -124,7 +124,7 @@ def _check_may_be_current(build: BuildRow | None, environment: EnvironmentRow, b
         raise BadInput(f"Build {build_id} is {build.status}: only a COMPLETED build can be the current one.")
 
 
-def _filters(identity: Identity, asked: models.EnvironmentFilter) -> lists.EnvironmentFilters:
+def _filters(identity: Identity, asked: inputs.EnvironmentFilter) -> lists.EnvironmentFilters:
     return lists.EnvironmentFilters(
         visible=identity.patterns("environment::read"),
         search=asked.search,

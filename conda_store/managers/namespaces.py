@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from conda_store import models
+from conda_store import inputs, models
 from conda_store.auth.permissions import Identity, matches
 from conda_store.db import Database, lists
 from conda_store.db.orm import NamespaceRow
@@ -41,7 +41,7 @@ class NamespaceManager:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def page(self, identity: Identity, asked: models.PageQuery, most: int) -> models.Page[models.NamespaceSummary]:
+    def page(self, identity: Identity, asked: inputs.PageQuery, most: int) -> models.Page[models.NamespaceSummary]:
         """The namespaces of which the caller may read something, by name."""
         patterns = [pattern.split("/")[0] + "/*" for pattern in identity.patterns("namespace::read")]
         with self.database.read() as session:

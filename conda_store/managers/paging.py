@@ -15,7 +15,8 @@ from conda_store.db import lists
 from conda_store.db.lists import Order
 from conda_store.db.orm import Base
 from conda_store.errors import BadInput
-from conda_store.models import CursorPage, CursorQuery, Model, Page, PageQuery
+from conda_store.inputs import CursorQuery, PageQuery
+from conda_store.models import CursorPage, Model, Page
 
 Row = TypeVar("Row", bound=Base)
 M = TypeVar("M", bound=Model)

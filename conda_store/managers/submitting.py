@@ -12,8 +12,8 @@ import yaml
 
 from conda_store.builds.lockfile import is_lockfile, parse_lockfile
 from conda_store.errors import Problem, SpecificationInvalid
+from conda_store.inputs import NewSpecification
 from conda_store.managers.admission import SubmissionLimits
-from conda_store.models import NewSpecification
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.submission import read_specification
 from conda_store.specification_grammar import name_fault

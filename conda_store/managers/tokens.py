@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from conda_store import models
+from conda_store import inputs, models
 from conda_store.auth.base import Authenticator
 from conda_store.auth.permissions import Grant, Identity, common, covers_all
 from conda_store.auth.tokens import fingerprint, new_secret
@@ -38,7 +38,7 @@ class TokenManager:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def create(self, identity: Identity, asked: models.NewToken) -> models.NewTokenAnswer:
+    def create(self, identity: Identity, asked: inputs.NewToken) -> models.NewTokenAnswer:
         """A token with a part of the caller's rights and time; the only moment at which its secret is known.
 
         Raises `BadInput` for more than the caller has, a malformed pattern, an unknown role or a time that is over.

@@ -1,0 +1,112 @@
+"""What requests carry at the HTTP border, queries and bodies: one definition validates and documents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, RootModel
+
+from conda_store.models import LARGEST_ID, Id, Model, Text
+
+
+class Sorting(Model):
+    """How a list is sorted; `order` is `asc` or `desc`."""
+
+    sort_by: list[Text] = []
+    order: Text | None = None
+
+
+class PageQuery(Sorting):
+    """A page by number; `size` is capped by the server."""
+
+    page: Id | None = None
+    size: Annotated[int, Field(ge=0, le=LARGEST_ID)] | None = None
+
+
+class CursorQuery(Sorting):
+    """A page by cursor."""
+
+    limit: Annotated[int, Field(ge=0, le=LARGEST_ID)] | None = None
+    cursor: Text | None = None
+
+
+class EnvironmentFilter(Model):
+    """Filters of environments; those after `name` test the current build. `packages` must all be there."""
+
+    search: Text | None = None
+    namespace: Text | None = None
+    name: Text | None = None
+    status: Text | None = None
+    artifact: Text | None = None
+    packages: list[Text] = []
+
+
+class EnvironmentQuery(PageQuery, EnvironmentFilter):
+    """Environments by page."""
+
+
+class EnvironmentCursorQuery(CursorQuery, EnvironmentFilter):
+    """Environments by cursor."""
+
+
+class BuildQuery(PageQuery):
+    """Builds by page."""
+
+    environment_id: Id | None = None
+    namespace: Text | None = None
+    name: Text | None = None
+    status: Text | None = None
+    artifact: Text | None = None
+    packages: list[Text] = []
+
+
+class PackageQuery(PageQuery):
+    """Packages of a build by page; `search` is part of a name, or all of it with `exact`."""
+
+    search: Text | None = None
+    exact: Text | None = None
+    build: Text | None = None
+
+
+class ArchiveQuery(Model):
+    """`format` is `gz` or `zst`."""
+
+    format: Literal["gz", "zst"] = "gz"
+
+
+class NewSpecification(Model):
+    """A specification or lockfile to build; `specification` is its text. `platforms` replace those that it names."""
+
+    specification: Text
+    namespace: Text | None = None
+    is_lockfile: bool | None = None
+    environment_name: Text | None = None
+    environment_description: Text | None = None
+    platforms: list[Text] | None = None
+
+
+class EnvironmentChange(Model):
+    """Another current build, or another description."""
+
+    build_id: Id | None = None
+    description: Text | None = None
+
+
+class NewToken(Model):
+    """A token to make; what is absent is the caller's own, and the time is a day. `role_bindings`: pattern → roles."""
+
+    name: Annotated[Text, Field(max_length=255)] = ""
+    primary_namespace: Text | None = None
+    expiration: Annotated[datetime | None, Field(validation_alias=AliasChoices("expiration", "exp"))] = None
+    role_bindings: dict[Text, list[Text]] | None = None
+
+
+class SettingQuery(Model):
+    """`own` shows only what this level sets itself."""
+
+    own: bool = False
+
+
+class SettingChanges(RootModel[dict[str, Any]]):
+    """Settings by name; null takes one back."""
