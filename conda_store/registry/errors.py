@@ -76,6 +76,16 @@ class RangeUnsatisfiable(RegistryError):
         self.size = size
 
 
+class ReferrersUnavailable(RegistryError):
+    """What refers to an image could not be made, or not yet.
+
+    Never a 404: clients take that for a registry without referrers, and tell their user that there are none.
+    """
+
+    status = 503
+    code = "referrers_unavailable"
+
+
 class Unauthorized(RegistryError):
     """No credentials, or credentials that count for nothing: the client may try again with others.
 

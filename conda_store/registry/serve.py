@@ -18,8 +18,8 @@ from sqlalchemy import bindparam, column, select, table
 from sqlalchemy.orm import Session
 
 from conda_store.registry.dynamic import DynamicRequest
-from conda_store.registry.errors import BlobUnknown, ManifestUnknown, NameUnknown
-from conda_store.registry.manifests import INDEXES, MANIFESTS, OCI_INDEX, canonical_json
+from conda_store.registry.errors import BlobUnknown, ManifestUnknown, NameUnknown, ReferrersUnavailable
+from conda_store.registry.manifests import INDEXES, MANIFESTS, OCI_INDEX, Descriptor, parse_object
 from conda_store.registry.names import (
     DYNAMIC,
     checked_digest,
@@ -29,6 +29,7 @@ from conda_store.registry.names import (
     is_digest,
     is_dynamic,
 )
+from conda_store.registry.referrers import referrers_index
 from conda_store.storage.base import NotStored, Storage, blob_key
 
 # Manifests of a hundred layers are 20 KB, so these are some 20 MB at most.
@@ -37,7 +38,10 @@ CACHED_PLACES = 16384
 # What was deleted in another process is served from here no longer than this.
 CACHE_SECONDS = 60
 
-_CONTENT = table("registry_content", column("repository"), column("digest"), column("media_type"), column("size"))
+_CONTENT = table(
+    "registry_content",
+    *map(column, ("repository", "digest", "media_type", "size", "subject", "artifact_type")),
+)
 _TAG = table("registry_tag", column("repository"), column("tag"), column("digest"))
 _FIND_CONTENT = select(_CONTENT.c.media_type, _CONTENT.c.size).where(
     _CONTENT.c.repository == bindparam("repository"), _CONTENT.c.digest == bindparam("digest")
@@ -45,6 +49,9 @@ _FIND_CONTENT = select(_CONTENT.c.media_type, _CONTENT.c.size).where(
 _FIND_TAG = select(_TAG.c.digest).where(_TAG.c.repository == bindparam("repository"), _TAG.c.tag == bindparam("tag"))
 _ANY_CONTENT = select(_CONTENT.c.digest).where(_CONTENT.c.repository == bindparam("repository")).limit(1)
 _TAGS = select(_TAG.c.tag).where(_TAG.c.repository == bindparam("repository"))
+_REFERRERS = select(_CONTENT.c.digest, _CONTENT.c.artifact_type).where(
+    _CONTENT.c.repository == bindparam("repository"), _CONTENT.c.subject == bindparam("subject")
+)
 _REPOSITORIES = select(_TAG.c.repository).where(_TAG.c.repository.not_like(f"{DYNAMIC}/%")).distinct()
 
 
@@ -84,7 +91,7 @@ class RegistryServer:
         self.database, self.storage = database, storage
         self._manifest = lru_cache(CACHED_MANIFESTS)(self._read_manifest)
         self._blob = lru_cache(CACHED_PLACES)(self._find_blob)
-        self._stored_name = lru_cache(CACHED_PLACES)(_stored_name)
+        self._stored_name = lru_cache(CACHED_PLACES)(stored_name)
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """The manifest that a tag or digest names. Raises `NameUnknown`, `ManifestUnknown` or `DigestInvalid`."""
@@ -120,11 +127,22 @@ class RegistryServer:
         with self.database.read() as session:
             return sorted(map(str, session.scalars(_REPOSITORIES)))
 
-    def referrers(self, repository: str, digest: str) -> Manifest:
-        """An OCI index of what refers to `digest`. Raises `NameUnknown` or `DigestInvalid`."""
-        self._check_known(self._stored_name(repository), repository)
-        data = canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []})
-        return Manifest(checked_digest(digest), OCI_INDEX, data)
+    def referrers(self, repository: str, digest: str, artifact_type: str = "") -> Manifest:
+        """An OCI index of what refers to `digest`, all of it or one type.
+
+        Raises `NameUnknown`, `DigestInvalid`, and `ReferrersUnavailable` where a manifest has gone from the store.
+        """
+        stored = self._stored_name(repository)
+        with self.database.read() as session:
+            rows = session.execute(_REFERRERS, {"repository": stored, "subject": checked_digest(digest)}).all()
+        if not rows:
+            self._check_known(stored, repository)
+        wanted = [row for row in rows if artifact_type in ("", row.artifact_type)]
+        try:
+            found = [(str(row.artifact_type), self._described(stored, repository, str(row.digest))) for row in wanted]
+        except ManifestUnknown as error:
+            raise ReferrersUnavailable(error.message) from error
+        return Manifest(digest, OCI_INDEX, referrers_index(found))
 
     def forget(self) -> None:
         """Empty the caches, after a deletion in this process."""
@@ -159,6 +177,12 @@ class RegistryServer:
             raise _blob_unknown(digest)
         return Blob(digest, content[1], self.storage.path(key))
 
+    def _described(self, stored: str, repository: str, digest: str) -> Descriptor:
+        """The descriptor of a manifest, with the annotations that stand in it."""
+        manifest = self._manifest(stored, repository, digest, _period())
+        annotations = parse_object(manifest.data, f"The manifest {digest}").get("annotations") or {}
+        return Descriptor(manifest.media_type, digest, len(manifest.data), annotations=annotations)
+
     def _content(self, stored: str, digest: str) -> tuple[str, int] | None:
         with self.database.read() as session:
             row = session.execute(_FIND_CONTENT, {"repository": stored, "digest": digest}).first()
@@ -180,8 +204,8 @@ def _blob_unknown(digest: str) -> BlobUnknown:
     return BlobUnknown(f"There is no blob {digest} in this repository.")
 
 
-def _stored_name(repository: str) -> str:
-    """The name under which the content of a repository is kept."""
+def stored_name(repository: str) -> str:
+    """The name under which the content of a repository is kept; raises `NameInvalid`."""
     if is_dynamic(checked_name(repository)):
         return DynamicRequest.parse(repository).repository
     return repository
