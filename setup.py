@@ -33,6 +33,7 @@ postgresql = ["psycopg[binary] >=3.2,<4"]
 dev = [
     "hypothesis >=6.100",
     "mypy >=1.15,<3",
+    "oras >=0.2,<0.3",
     "playwright >=1.49,<2",
     "psutil >=6",
     "pytest >=8.3,<10",

@@ -29,6 +29,7 @@ class ArtifactType(StrEnum):
     DOCKER_MANIFEST = "DOCKER_MANIFEST"
     CONSTRUCTOR_INSTALLER = "CONSTRUCTOR_INSTALLER"
     SBOM = "SBOM"
+    REFERRERS = "REFERRERS"  # lockfile and bill of materials beside the image in the registry; in no list either
 
 
 class ArtifactState(StrEnum):

@@ -17,7 +17,13 @@ from conda_store.builds.events import log_lines, log_text
 from conda_store.builds.keys import artifact_key
 from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
 from conda_store.builds.logs import BuildLog
-from conda_store.builds.publishing import PublishedImage, publish_image, reachable
+from conda_store.builds.publishing import (
+    PublishedImage,
+    publish_image,
+    publish_referrers,
+    published_image,
+    reachable,
+)
 from conda_store.builds.reasons import reason_of
 from conda_store.builds.runner import Build
 from conda_store.builds.states import release, set_artifact
@@ -27,6 +33,7 @@ from conda_store.db.orm import BuildRow
 from conda_store.errors import BadInput
 from conda_store.packages.locked import Lock
 from conda_store.pieces.compression import GZIP, ZSTD, Compression
+from conda_store.registry.referrers import store_referrer
 from conda_store.specification import Specification
 from conda_store.storage.base import Storage
 
@@ -95,7 +102,8 @@ class ArtifactMaker:
             ),
             ArtifactType.CONSTRUCTOR_INSTALLER: self._installer,
             ArtifactType.DOCKER_MANIFEST: self._image,
-            ArtifactType.SBOM: self._sbom,
+            ArtifactType.SBOM: lambda: self._file(ArtifactType.SBOM, SBOM_NAME, self._sbom()),
+            ArtifactType.REFERRERS: self._referrers,
         }
         if wanted not in makers:
             raise BadInput(f"{wanted} is made with the build and with nothing else.")
@@ -126,14 +134,29 @@ class ArtifactMaker:
         document = json.dumps({"etag": archive.etag, "parts": archive.parts}).encode()
         return self._file(artifact_type, name, document, archive.size)
 
-    def _sbom(self) -> _Publish:
+    def _sbom(self) -> bytes:
         from conda_store.builds.sbom import declared_licence, sbom_json
 
         declared: dict[str, str | None] = {}
         for platform in self.lock.platforms:
             packages = self._environment(platform).ownership.order
             declared |= {package.key: declared_licence(package) for package in packages}
-        return self._file(ArtifactType.SBOM, SBOM_NAME, sbom_json(self.specification, self.lock, declared))
+        return sbom_json(self.specification, self.lock, declared)
+
+    def _referrers(self) -> _Publish:
+        from conda_store.builds.referrers import image_documents
+
+        with self.database.read() as session:
+            image = published_image(session, self.subject)
+        documents = image_documents(self.specification, self.lock, self._sbom())
+        referrers = [store_referrer(self.storage, image, document) for document in documents]
+
+        def publish(session: Session) -> None:
+            publish_referrers(session, self.subject, image, referrers)
+            size = sum(referrer.size for referrer in referrers)
+            self.ready(session, ArtifactType.REFERRERS, self.subject.build_key, size)
+
+        return publish
 
     def _image(self) -> _Publish:
         image = self.image()

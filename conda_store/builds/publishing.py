@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, select
 from sqlalchemy.orm import Session
 
 from conda_store.builds.current import set_tag
 from conda_store.builds.recording import insert_new
 from conda_store.builds.subject import Subject
 from conda_store.db.orm import BuildRow, ManifestRow, TagRow
+from conda_store.errors import CondaStoreError
 from conda_store.registry.manifests import INDEXES, MANIFESTS, Descriptor, children, parse_object
 from conda_store.registry.names import build_tags, repository
+from conda_store.registry.referrers import Referrer
 from conda_store.storage.base import Storage, blob_key
+
+
+class ImageNotPublished(CondaStoreError):
+    """The registry serves no image of the build (any more)."""
+
+    status = 409
+    code = "image_not_published"
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,30 @@ def publish_image(session: Session, subject: Subject, image: PublishedImage) -> 
         set_tag(session, name, tag, image.top.digest, subject.build_id)
 
 
+def published_image(session: Session, subject: Subject) -> Descriptor:
+    """The manifest or index that the registry serves as the image of a build. Raises `ImageNotPublished`."""
+    name = repository(subject.namespace, subject.environment)
+    same = (ManifestRow.repository == TagRow.repository, ManifestRow.digest == TagRow.digest)
+    query = select(ManifestRow).join(TagRow, and_(*same)).where(TagRow.repository == name)
+    row = session.scalar(query.where(TagRow.build_id == subject.build_id, TagRow.tag == str(subject.build_id)))
+    if row is None:
+        raise ImageNotPublished(f"Build {subject.build_id} has no image in the registry that anything could refer to.")
+    return Descriptor(row.media_type, row.digest, row.size)
+
+
+def publish_referrers(session: Session, subject: Subject, image: Descriptor, referrers: Iterable[Referrer]) -> None:
+    """Let the registry list and serve what refers to an image, unless it serves the image no longer."""
+    if published_image(session, subject) != image:
+        raise ImageNotPublished(f"The image {image.digest} was replaced meanwhile.")
+    name = repository(subject.namespace, subject.environment)
+    for referrer in referrers:
+        says = {"subject": image.digest, "artifact_type": referrer.artifact_type}
+        insert_new(session, ManifestRow, [row | says for row in _rows(name, [referrer.manifest])])
+        insert_new(session, ManifestRow, _rows(name, referrer.blobs))
+
+
 def withdraw_image(session: Session, storage: Storage, build: BuildRow) -> None:
-    """Serve the image of one build no longer, nor what only it needed.
+    """Serve the image of one build no longer, nor what only it needed and what refers to it.
 
     Raises `NotStored` when a manifest that stays is not in the storage.
     """
@@ -65,7 +96,7 @@ def withdraw_image(session: Session, storage: Storage, build: BuildRow) -> None:
     of_it = ManifestRow.repository == name
     contents = {row.digest: row for row in session.scalars(select(ManifestRow).where(of_it))}
     staying = set(session.scalars(select(TagRow.digest).where(TagRow.repository == name)))
-    tops = [contents[digest] for digest in staying if digest in contents]
+    tops = [row for row in contents.values() if row.digest in staying or row.subject in staying]
     kept = {
         one.digest
         for top in tops

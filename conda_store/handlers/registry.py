@@ -164,9 +164,13 @@ class ReferrersHandler(RegistryHandler):
 
     @needs_permission("environment::read")
     async def get(self, repository: str, digest: str) -> None:
-        if self.get_query_argument("artifactType", ""):
+        # No media type has a space: it was a "+" that somebody did not quote.
+        wanted = self.get_query_argument("artifactType", "").replace(" ", "+")
+        if wanted:
             self.set_header("OCI-Filters-Applied", "artifactType")
-        found: Manifest = await self.door(self.serve.referrers, repository, digest)
+        if self.parts.waiting is not None:
+            await self.parts.waiting.ensure_referrers(repository, digest)
+        found: Manifest = await self.door(self.serve.referrers, repository, digest, wanted)
         self.set_header("Content-Type", found.media_type)
         self.write(found.data)
 

@@ -73,6 +73,9 @@ class WaitsForImages(Protocol):
     async def ensure_tag(self, name: str, tag: str) -> None:
         """Return when waiting any longer changes nothing; raises `RegistryError` when there will be no image."""
 
+    async def ensure_referrers(self, name: str, digest: str) -> None:
+        """Return when all that refers to an image is there; raises `RegistryError` when it cannot be made."""
+
 
 async def at_once(function: Callable[..., T], *arguments: Any) -> T:
     """Call in the event loop: right where the database is a local file, since a thread costs more than a query."""

@@ -1,29 +1,30 @@
-"""An image that somebody pulls before it is made: which build a tag means, and whether it is on its way."""
+"""What somebody asks for before it is made: the image that a tag means, and what refers to an image."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
 from conda_store.builds.artifact_states import ArtifactState, ArtifactType, find_artifact
 from conda_store.builds.keys import build_key, short_key
-from conda_store.builds.states import ENDED, Status
+from conda_store.builds.states import ENDED, BuildNotCompleted, Status
 from conda_store.db import Database
-from conda_store.db.orm import BuildRow, EnvironmentRow
+from conda_store.db.orm import ArtifactRow, BuildRow, EnvironmentRow, ManifestRow, TagRow
 from conda_store.db.queries import find_environment
 from conda_store.executors.base import Executor
 from conda_store.managers.watching import TookTooLong, Watcher
-from conda_store.registry.errors import ManifestUnknown
+from conda_store.registry.errors import ManifestUnknown, ReferrersUnavailable
 from conda_store.registry.names import LATEST, build_tags, split_repository
+from conda_store.registry.serve import stored_name
 
 # A tag of an older build that was never made is not looked for beyond these.
 _BUILDS_LOOKED_AT = 100
 
 
 class ImageWaiting:
-    """Holds a pull while the image of a build is being made, and asks for one that was not."""
+    """Holds a request while the image of a build, or what refers to it, is being made, and asks for what was not."""
 
     def __init__(self, database: Database, executor: Executor, watcher: Watcher, hold_seconds: float = 540.0) -> None:
         self.database, self.executor, self.watcher = database, executor, watcher
@@ -55,6 +56,58 @@ class ImageWaiting:
         if status == Status.COMPLETED and state is None:
             self.executor.submit_artifact(build_id, ArtifactType.DOCKER_MANIFEST)
         return True if state == ArtifactState.READY else None
+
+    async def ensure_referrers(self, name: str, digest: str) -> None:
+        """Return when what refers to the image `digest` of the repository `name` is there, made now unless it is.
+
+        Any build with that image will do: what is said about it follows from its lock. Returns at once when there is
+        no such image. Raises `NameInvalid`, and `ReferrersUnavailable` with the reason.
+        """
+        build_id = await self.watcher.run(partial(self.ask_for_referrers, name, digest))
+        if build_id is None:
+            return
+        try:
+            settled = partial(self.find_referrers, build_id)
+            await self.watcher.until(settled, self.hold_seconds, f"What refers to {name}@{digest}")
+        except TookTooLong as error:
+            raise ReferrersUnavailable(error.message) from error
+
+    def ask_for_referrers(self, name: str, digest: str) -> int | None:
+        """The build that makes them, or will; None when there is nothing to make. What failed is tried again."""
+        with self.database.read() as session:
+            build_id = _build_without_referrers(session, stored_name(name), digest)
+        if build_id is None:
+            return None
+        try:
+            self.executor.submit_artifact(build_id, ArtifactType.REFERRERS)
+        except BuildNotCompleted:
+            # It was deleted in this moment, and its image with it.
+            return None
+        return build_id
+
+    def find_referrers(self, build_id: int) -> bool | None:
+        """True when they are there, or will never be since the build was deleted; None while they are on their way."""
+        with self.database.read() as session:
+            build = session.get(BuildRow, build_id)
+            row = find_artifact(session, build_id, ArtifactType.REFERRERS)
+            if build is None or build.deleted_on is not None or row is None or row.state == ArtifactState.READY:
+                return True
+            if row.state == ArtifactState.FAILED:
+                raise ReferrersUnavailable(f"What refers to this image could not be made: {row.reason}")
+            return None
+
+
+def _build_without_referrers(session: Session, repository: str, digest: str) -> int | None:
+    """A build whose image this is, unless something refers to that: the newest one, or one that works on it."""
+    there = select(ManifestRow.id).where(ManifestRow.repository == repository, ManifestRow.subject == digest)
+    if session.scalar(there.limit(1)) is not None:
+        return None
+    of_build = and_(ArtifactRow.build_id == BuildRow.id, ArtifactRow.artifact_type == ArtifactType.REFERRERS)
+    on_its_way = ArtifactRow.state.in_([ArtifactState.WAITING, ArtifactState.MAKING])
+    builds = select(BuildRow.id).join(TagRow, TagRow.build_id == BuildRow.id).outerjoin(ArtifactRow, of_build)
+    builds = builds.where(TagRow.repository == repository, TagRow.digest == digest)
+    builds = builds.where(BuildRow.status == Status.COMPLETED, BuildRow.deleted_on.is_(None))
+    return session.scalar(builds.order_by(func.coalesce(on_its_way, false()).desc(), BuildRow.id.desc()).limit(1))
 
 
 def _build_of_tag(session: Session, environment: EnvironmentRow, tag: str) -> BuildRow | None:
