@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from conda_store.builds import states
+from conda_store.builds.publishing import ImageNotPublished, PublishedImage, publish_image
 from conda_store.builds.states import ArtifactType
+from conda_store.builds.subject import read_subject
 from conda_store.executors.local import LocalExecutor
+from conda_store.registry.manifests import OCI_MANIFEST, Descriptor
 from tests.server import Server, running
 from tests.test_rest_streams import follow
 
@@ -70,3 +74,18 @@ def test_a_build_whose_artifacts_are_being_made_is_not_deleted(tmp_path: Path) -
             states.release(session, lease)
         assert server.api.delete(f"build/{build_id}/").status_code == 200
         assert server.api.get(f"build/{build_id}/").status_code == 404
+
+
+def test_an_image_that_is_ready_too_late_is_not_served(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        build_id = server.submit("one")
+        lease = server.begin(build_id)
+        with server.app.database.write() as session:
+            states.complete(session, lease, size=1)
+            subject = read_subject(session, build_id, server.app.service.jobs)
+        assert server.api.delete("environment/default/one/").status_code == 200
+        server.submit("one")
+        image = Descriptor(OCI_MANIFEST, server.storage.put_blob(b"{}"), 2)
+        with pytest.raises(ImageNotPublished, match="was deleted"), server.app.database.write() as session:
+            publish_image(session, subject, PublishedImage(image, (image,)))
+        assert registry(server, "tags/list").status_code == 404

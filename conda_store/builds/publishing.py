@@ -55,10 +55,15 @@ def reachable(storage: Storage, top: Descriptor) -> PublishedImage:
 
 
 def publish_image(session: Session, subject: Subject, image: PublishedImage) -> None:
-    """Let the registry serve an image; call it when the transaction holds the build, as `READY` is written."""
+    """Let the registry serve an image; call it when the transaction holds the build, as `READY` is written.
+
+    Raises `ImageNotPublished` for an environment that was deleted: another one may have its name by now.
+    """
+    environment = session.get_one(BuildRow, subject.build_id).environment
+    if environment.deleted_on is not None:
+        raise ImageNotPublished(f"{subject.namespace}/{subject.environment} was deleted while its image was made.")
     name = repository(subject.namespace, subject.environment)
     insert_new(session, ManifestRow, _rows(name, image.contents))
-    environment = session.get_one(BuildRow, subject.build_id).environment
     is_current = environment.current_build_id == subject.build_id
     for tag in build_tags(subject.build_id, subject.short_key, subject.build_key, current=is_current):
         set_tag(session, name, tag, image.top.digest, subject.build_id)
