@@ -231,6 +231,57 @@ class TokenRow(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
 
+class SessionRow(Base):
+    """A browser that somebody signed in with. The cookie holds the secret, this its sha256."""
+
+    __tablename__ = "session"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    secret_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(255), index=True)
+    credential: Mapped[str] = mapped_column(default="")  # what the authenticator needs to ask again, encrypted
+    created_on: Mapped[datetime]
+    expires_on: Mapped[datetime] = mapped_column(index=True)
+    ended_on: Mapped[datetime | None]
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class RoleMappingRow(Base):
+    """A namespace lets those who belong to an entity (a pattern `namespace/environment`) have a role in it."""
+
+    __tablename__ = "namespace_role_mapping"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    namespace_id: Mapped[int] = mapped_column(ForeignKey("namespace.id"))
+    entity: Mapped[str] = mapped_column(String(512))
+    role: Mapped[str] = mapped_column(String(16))
+    __table_args__ = (UniqueConstraint("namespace_id", "entity"), {"sqlite_autoincrement": True})
+
+
+class AuditRow(Base):
+    """Who did what to what, when and from where. Names and not keys, since it outlives what it tells of."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(String(255), index=True)
+    address: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(64))
+    namespace: Mapped[str] = mapped_column(String(255), default="")
+    environment: Mapped[str] = mapped_column(String(255), default="")
+    build_id: Mapped[int | None]
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    __table_args__ = (Index(None, "namespace", "environment", "id"), {"sqlite_autoincrement": True})
+
+
+class ChannelCredentialRow(Base):
+    """What opens a private channel to a namespace (id 0: to all), encrypted. No foreign key, as for settings."""
+
+    __tablename__ = "channel_credential"
+    namespace_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    secret: Mapped[str]
+    changed_on: Mapped[datetime]
+
+
 class SettingRow(Base):
     """What one level sets: the deployment (both ids 0), a namespace (the second is 0) or an environment.
 
