@@ -240,7 +240,7 @@ def test_the_rows_of_the_first_schema_are_kept(database_url: str) -> None:
 def test_tables_of_somebody_else_are_left_alone(engine: Engine, database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE alembic_version"))
-    with pytest.raises(DatabaseRefused, match=r"did not make \(build, build_artifact.*empty database"):
+    with pytest.raises(DatabaseRefused, match=r"did not make \(audit, build, build_artifact.*empty database"):
         upgrade_db(database_url)
 
 
