@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine import Node, tree_of
+from tests.half_made import half_made
 
 SEEDS = 50
 GROUPS = 5
@@ -116,31 +116,6 @@ def test_after_a_kill_nothing_half_made_is_visible_and_the_next_run_equals_a_cle
         assert outcome.prefix == clean.prefix, f"seed {seed}"
         left = sorted(path.name for path in subject.folder.iterdir())
         assert left == sorted(["environment.yaml", "store", *(path.name for path in subject.artifacts.values())])
-
-
-def half_made(store: Path) -> Iterator[str]:
-    """Everything in a store that its readers would take for whole and that is not."""
-    for blob in store.glob("blobs/sha256/*/*"):
-        if hashlib.sha256(blob.read_bytes()).hexdigest() != blob.name:
-            yield f"{blob} has another digest"
-    for record in store.glob("pieces/*/*/*.json"):
-        digest = json.loads(record.read_bytes())["digest"].removeprefix("sha256:")
-        if not (store / "blobs/sha256" / digest[:2] / digest).exists():
-            yield f"{record} names a blob that is not there"
-    for package in store.glob("packages/??/*"):
-        rows = json.loads((package / "files.json").read_bytes())
-        for row in rows:
-            path = package / "package" / row[0]
-            if not path.is_symlink() and path.stat().st_size != row[3]:
-                yield f"{path} has not {row[3]} bytes"
-    for piece in store.glob("bytecode/??/*"):
-        for target, size in json.loads((piece / "files.json").read_bytes()):
-            if (piece / "pyc" / target).stat().st_size != size:
-                yield f"{piece}/{target} has not {size} bytes"
-    for wheel in store.glob("wheels/??/*"):
-        for path in json.loads((wheel / "summary.json").read_bytes())["paths"]:
-            if not (wheel / "files" / path).exists():
-                yield f"{wheel} lacks {path}"
 
 
 def test_the_check_for_half_made_things_can_fail(sample_channel: Path, base_image: str, tmp_path: Path) -> None:
