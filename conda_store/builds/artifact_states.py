@@ -1,6 +1,7 @@
 """The states of a build's artifacts: WAITING → MAKING → READY | FAILED, apart from the build's own.
 
-One row for each kind that was asked for. A lost worker's artifact is WAITING once more, then FAILED.
+One row for each kind that was asked for. A lost worker's artifact is WAITING once more, then FAILED. One that was READY
+and is found to be gone from the storage is WAITING again.
 """
 
 from __future__ import annotations
@@ -76,10 +77,13 @@ def move_artifact(
     return row
 
 
-def ask_for_artifact(session: Session, build: BuildRow, artifact_type: ArtifactType) -> ArtifactRow:
-    """Let an artifact be made unless it is there or on its way; one that failed is tried again."""
+def ask_for_artifact(
+    session: Session, build: BuildRow, artifact_type: ArtifactType, *, lost: bool = False
+) -> ArtifactRow:
+    """Let an artifact be made unless it is there or on its way; one that failed, or was lost, is made again."""
     row = find_artifact(session, build.id, artifact_type)
-    if row is not None and row.state != ArtifactState.FAILED:
+    again = {ArtifactState.FAILED, ArtifactState.READY} if lost else {ArtifactState.FAILED}
+    if row is not None and row.state not in again:
         return row
     return move_artifact(session, build, artifact_type, ArtifactState.WAITING)
 

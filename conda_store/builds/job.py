@@ -41,6 +41,7 @@ from conda_store.image_options import ImageOptions
 from conda_store.packages.locked import Lock
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.specification import Specification
+from conda_store.storage.base import NotStored
 
 LOCK_RECORD = "lock.json"
 
@@ -161,7 +162,13 @@ class Job:
 
     def _restored(self, engine: Build, subject: Subject) -> ArtifactMaker:
         """For artifacts of a build that was completed before: its own lock, not what would be solved today."""
-        specification, lock = read_lock_record(self.workshop.storage.get(subject.key(LOCK_RECORD)))
+        try:
+            specification, lock = read_lock_record(self.workshop.storage.get(subject.key(LOCK_RECORD)))
+        except (NotStored, ValueError, LookupError, TypeError) as error:
+            raise CondaStoreError(
+                f"The store has lost the lock of build {subject.build_id}, so nothing more can be made of it: build "
+                "the environment again."
+            ) from error
         return self._maker(engine, subject, specification, lock, {})
 
     def _maker(

@@ -13,10 +13,10 @@ from conda_store.builds.recording import insert_new
 from conda_store.builds.subject import Subject
 from conda_store.db.orm import BuildRow, ManifestRow, TagRow
 from conda_store.errors import CondaStoreError
-from conda_store.registry.manifests import INDEXES, MANIFESTS, Descriptor, children, parse_object
+from conda_store.registry.manifests import INDEXES, MANIFESTS, Descriptor, ManifestInvalid, children, parse_object
 from conda_store.registry.names import build_tags, repository
 from conda_store.registry.referrers import Referrer
-from conda_store.storage.base import Storage, blob_key
+from conda_store.storage.base import NotStored, Storage, blob_key
 
 
 class ImageNotPublished(CondaStoreError):
@@ -92,24 +92,26 @@ def publish_referrers(session: Session, subject: Subject, image: Descriptor, ref
 
 
 def withdraw_image(session: Session, storage: Storage, build: BuildRow) -> None:
-    """Serve the image of one build no longer, nor what only it needed and what refers to it.
-
-    Raises `NotStored` when a manifest that stays is not in the storage.
-    """
+    """Serve the image of one build no longer, nor what only it needed and what refers to it."""
     session.execute(delete(TagRow).where(TagRow.build_id == build.id))
     name = repository(build.environment.namespace.name, build.environment.name)
     of_it = ManifestRow.repository == name
     contents = {row.digest: row for row in session.scalars(select(ManifestRow).where(of_it))}
     staying = set(session.scalars(select(TagRow.digest).where(TagRow.repository == name)))
     tops = [row for row in contents.values() if row.digest in staying or row.subject in staying]
-    kept = {
-        one.digest
-        for top in tops
-        for one in reachable(storage, Descriptor(top.media_type, top.digest, top.size)).contents
-    }
+    kept = {digest for top in tops for digest in _needed(storage, top)}
     for digest, row in contents.items():
         if digest not in kept:
             session.delete(row)
+
+
+def _needed(storage: Storage, top: ManifestRow) -> set[str]:
+    """The digests of all that an image needs, as far as it can be read: one that is made again names the rest again."""
+    try:
+        image = reachable(storage, Descriptor(top.media_type, top.digest, top.size))
+    except (NotStored, ManifestInvalid):
+        return {top.digest}
+    return {one.digest for one in image.contents}
 
 
 def withdraw_all_images(session: Session, name: str) -> None:

@@ -144,12 +144,17 @@ def claim_artifacts(session: Session, build_id: int, seconds: float, token: str 
     return lend(session, build, seconds, token, later=True) if find_waiting(session, build_id) else None
 
 
-def request_artifact(session: Session, build_id: int, artifact_type: ArtifactType) -> ArtifactState:
-    """Let an artifact of a COMPLETED build be made; its state. Raises `BuildNotCompleted`."""
+def request_artifact(
+    session: Session, build_id: int, artifact_type: ArtifactType, *, lost: bool = False
+) -> ArtifactState:
+    """Let an artifact of a COMPLETED build be made; its state. Raises `BuildNotCompleted`.
+
+    `lost` says that one which is READY is not there any more.
+    """
     build = locked(session, build_id)
     if build is None or build.status != Status.COMPLETED or build.deleted_on is not None:
         raise BuildNotCompleted(f"Build {build_id} has not completed, so it has no {artifact_type}.")
-    return ArtifactState(ask_for_artifact(session, build, artifact_type).state)
+    return ArtifactState(ask_for_artifact(session, build, artifact_type, lost=lost).state)
 
 
 def complete(session: Session, lease: Lease, *, size: int = 0) -> BuildRow:

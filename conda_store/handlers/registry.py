@@ -21,7 +21,13 @@ from conda_store.handlers.registry_base import (
 )
 from conda_store.handlers.registry_token import TokenHandler
 from conda_store.handlers.verbs import filtered, needs_permission, public
-from conda_store.registry.errors import ManifestUnknown, NameUnknown, RangeUnsatisfiable
+from conda_store.registry.errors import (
+    ImageIncomplete,
+    ManifestUnknown,
+    NameUnknown,
+    RangeUnsatisfiable,
+    ReferrersUnavailable,
+)
 from conda_store.registry.names import LATEST, is_dynamic, may_be_built
 from conda_store.registry.serve import Blob, Manifest, RegistryServer
 
@@ -84,11 +90,16 @@ class ManifestHandler(RegistryHandler):
         try:
             found: Manifest = await self.door(self.serve.manifest, repository, reference)
             return found
+        except ImageIncomplete as error:
+            if self.parts.waiting is None:
+                raise
+            waited = self.parts.waiting.ensure_whole(error.repository, error.digest)
         except (ManifestUnknown, NameUnknown):
             if self.parts.waiting is None or not may_be_built(repository, reference):
                 raise
-        # It may be that nobody has made it yet: clients wait for minutes, but give up at a refusal.
-        await self.parts.waiting.ensure_tag(repository, reference)
+            waited = self.parts.waiting.ensure_tag(repository, reference)
+        # Somebody makes it, for the first time or once more: clients wait for minutes, but give up at a refusal.
+        await waited
         made: Manifest = await self.door(self.serve.manifest, repository, reference)
         return made
 
@@ -170,11 +181,26 @@ class ReferrersHandler(RegistryHandler):
             self.set_header("OCI-Filters-Applied", "artifactType")
         if self.parts.waiting is not None:
             await self.parts.waiting.ensure_referrers(repository, digest)
-        found: Manifest = await self.door(self.serve.referrers, repository, digest, wanted)
+        found = await self._find(repository, digest, wanted)
         self.set_header("Content-Type", found.media_type)
         self.write(found.data)
 
     head = get
+
+    async def _find(self, repository: str, digest: str, wanted: str) -> Manifest:
+        try:
+            found: Manifest = await self.door(self.serve.referrers, repository, digest, wanted)
+            return found
+        except ReferrersUnavailable as error:
+            lost = error.__cause__
+            if self.parts.waiting is None or not isinstance(lost, ImageIncomplete):
+                raise
+        try:
+            await self.parts.waiting.ensure_whole(lost.repository, lost.digest)
+        except ManifestUnknown as error:
+            raise ReferrersUnavailable(error.message) from error
+        made: Manifest = await self.door(self.serve.referrers, repository, digest, wanted)
+        return made
 
 
 class UnknownHandler(RegistryHandler):

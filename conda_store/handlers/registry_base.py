@@ -73,6 +73,9 @@ class WaitsForImages(Protocol):
     async def ensure_tag(self, name: str, tag: str) -> None:
         """Return when waiting any longer changes nothing; raises `RegistryError` when there will be no image."""
 
+    async def ensure_whole(self, name: str, digest: str) -> None:
+        """Return when an image of which a part was lost is made again; raises `RegistryError` when it cannot be."""
+
     async def ensure_referrers(self, name: str, digest: str) -> None:
         """Return when all that refers to an image is there; raises `RegistryError` when it cannot be made."""
 

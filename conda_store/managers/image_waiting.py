@@ -1,7 +1,9 @@
-"""What somebody asks for before it is made: the image that a tag means, and what refers to an image."""
+"""What somebody asks for before it is made, or when a part of it was lost: the image that a tag means, and what refers
+to an image."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from sqlalchemy import and_, false, func, select
@@ -9,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from conda_store.builds.artifact_states import ArtifactState, ArtifactType, find_artifact
 from conda_store.builds.keys import build_key, short_key
-from conda_store.builds.states import ENDED, BuildNotCompleted, Status
+from conda_store.builds.states import ENDED, BuildNotCompleted, Status, request_artifact
 from conda_store.db import Database
 from conda_store.db.orm import ArtifactRow, BuildRow, EnvironmentRow, ManifestRow, TagRow
 from conda_store.db.queries import find_environment
@@ -24,7 +26,8 @@ _BUILDS_LOOKED_AT = 100
 
 
 class ImageWaiting:
-    """Holds a request while the image of a build, or what refers to it, is being made, and asks for what was not."""
+    """Holds a request while the image of a build, or what refers to it, is being made, and asks for what was not, or
+    has to be again."""
 
     def __init__(self, database: Database, executor: Executor, watcher: Watcher, hold_seconds: float = 540.0) -> None:
         self.database, self.executor, self.watcher = database, executor, watcher
@@ -33,11 +36,39 @@ class ImageWaiting:
     async def ensure_tag(self, name: str, tag: str) -> None:
         """Return when there is nothing (more) to wait for behind `name:tag`; raises `ManifestUnknown` with the reason
         when the build or its image failed."""
-        try:
-            settled = partial(self.find_settled, name, tag)
-            await self.watcher.until(settled, self.hold_seconds, f"The image {name}:{tag}")
-        except TookTooLong as error:
-            raise ManifestUnknown(f"{error.message} Pull it again in a while.") from error
+        await self._hold(partial(self.find_settled, name, tag), f"The image {name}:{tag}")
+
+    async def ensure_whole(self, name: str, digest: str) -> None:
+        """Have the image `digest` of the repository `name`, of which a part was lost, made again; return when it is.
+
+        Raises `ManifestUnknown` with the reason when it could not be. Nothing happens to what has no tag.
+        """
+        asked = await self.watcher.run(partial(self.ask_again, name, digest))
+        if asked is not None:
+            await self._hold(partial(self.find_made, *asked), f"The image {digest} of {name}")
+
+    def ask_again(self, name: str, digest: str) -> tuple[int, ArtifactType] | None:
+        """Let a build whose image it is, or to whose image it refers, make it once more unless it does already."""
+        with self.database.write() as session:
+            here = (ManifestRow.repository == name, ManifestRow.digest == digest)
+            subject = session.scalar(select(ManifestRow.subject).where(*here))
+            wanted = ArtifactType.REFERRERS if subject else ArtifactType.DOCKER_MANIFEST
+            build_id = _build_of_image(session, name, subject or digest)
+            if build_id is None:
+                return None
+            request_artifact(session, build_id, wanted, lost=True)
+        self.executor.submit_artifact(build_id, wanted)
+        return build_id, wanted
+
+    def find_made(self, build_id: int, wanted: ArtifactType = ArtifactType.DOCKER_MANIFEST) -> bool | None:
+        """True when the image of a completed build, or what refers to it, is there; None while it is on its way."""
+        with self.database.read() as session:
+            row = find_artifact(session, build_id, wanted)
+            state, reason = (row.state, row.reason) if row else (ArtifactState.FAILED, "The build was removed.")
+        if state == ArtifactState.FAILED:
+            what = "The image" if wanted == ArtifactType.DOCKER_MANIFEST else "What refers to the image"
+            raise ManifestUnknown(f"{what} of build {build_id} could not be made: {reason}")
+        return True if state == ArtifactState.READY else None
 
     def find_settled(self, name: str, tag: str) -> bool | None:
         """True when waiting changes nothing; None while the image is on its way (it is asked for here if need be)."""
@@ -51,11 +82,15 @@ class ImageWaiting:
             reason = row.reason if row else build.status_info
         if status in ENDED and status != Status.COMPLETED:
             raise ManifestUnknown(reason or f"Build {build_id} of {name} is {status}.")
-        if state == ArtifactState.FAILED:
-            raise ManifestUnknown(f"The image of build {build_id} could not be made: {reason}")
         if status == Status.COMPLETED and state is None:
             self.executor.submit_artifact(build_id, ArtifactType.DOCKER_MANIFEST)
-        return True if state == ArtifactState.READY else None
+        return self.find_made(build_id) if state is not None else None
+
+    async def _hold(self, find: Callable[[], bool | None], what: str) -> None:
+        try:
+            await self.watcher.until(find, self.hold_seconds, what)
+        except TookTooLong as error:
+            raise ManifestUnknown(f"{error.message} Pull it again in a while.") from error
 
     async def ensure_referrers(self, name: str, digest: str) -> None:
         """Return when what refers to the image `digest` of the repository `name` is there, made now unless it is.
@@ -95,6 +130,14 @@ class ImageWaiting:
             if row.state == ArtifactState.FAILED:
                 raise ReferrersUnavailable(f"What refers to this image could not be made: {row.reason}")
             return None
+
+
+def _build_of_image(session: Session, repository: str, digest: str) -> int | None:
+    """The newest build whose image this is."""
+    tagged = select(BuildRow.id).join(TagRow, TagRow.build_id == BuildRow.id)
+    tagged = tagged.where(TagRow.repository == repository, TagRow.digest == digest)
+    usable = (BuildRow.status == Status.COMPLETED, BuildRow.deleted_on.is_(None))
+    return session.scalar(tagged.where(*usable).order_by(BuildRow.id.desc()).limit(1))
 
 
 def _build_without_referrers(session: Session, repository: str, digest: str) -> int | None:

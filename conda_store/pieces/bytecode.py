@@ -28,7 +28,7 @@ from conda_store.errors import CondaStoreError
 from conda_store.packages.contents import Contents, PlacedFile, Python
 from conda_store.packages.ownership import library_of, pyc_target
 from conda_store.packages.relocation import relocate
-from conda_store.storage.scratch import exclusive, scratch_directory
+from conda_store.storage.scratch import exchange, exclusive, scratch_directory
 
 FORMAT_VERSION = 1
 PIECE_MODE = 0o444
@@ -106,26 +106,32 @@ class BytecodeMaker:
 
         `interpreter` is a runnable python of the package `python.sha256`.
         """
-        missing = [package for package in packages if not self._directory(package, python).exists()]
+        known = {package.key: self._find(self._directory(package, python)) for package in packages}
+        missing = [package for package in packages if known[package.key] is None]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             # Large packages first: the last one to finish decides how long all take.
             largest_first = sorted(missing, key=lambda package: -len(package.files))
-            list(pool.map(lambda package: self._make(package, python, interpreter), largest_first))
-        return {package.key: self._load(self._directory(package, python)) for package in packages}, len(missing)
+            made = pool.map(lambda package: self._make(package, python, interpreter), largest_first)
+            known |= {package.key: piece for package, piece in zip(largest_first, made, strict=True)}
+        return {key: piece for key, piece in known.items() if piece is not None}, len(missing)
 
     def _directory(self, package: Contents, python: Python) -> Path:
         key = self.key(package, python)
         return self.root / key[:2] / key
 
-    def _load(self, directory: Path) -> Bytecode:
-        rows = json.loads((directory / "files.json").read_bytes())
-        return Bytecode(directory / "pyc", tuple((target, size) for target, size in rows))
+    def _find(self, directory: Path) -> Bytecode | None:
+        """The piece in `directory`; None when there is none, or its list was damaged since it was written."""
+        try:
+            rows = json.loads((directory / "files.json").read_bytes())
+            return Bytecode(directory / "pyc", tuple((target, size) for target, size in rows))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
 
-    def _make(self, package: Contents, python: Python, interpreter: Path) -> None:
+    def _make(self, package: Contents, python: Python, interpreter: Path) -> Bytecode:
         final = self._directory(package, python)
         with exclusive(self.root / "locks" / f"{final.name[:3]}.lock"):
-            if final.exists():
-                return
+            if (known := self._find(final)) is not None:
+                return known
             with scratch_directory(self.root / "tmp") as scratch:
                 whole = scratch / "whole"
                 modules = plan_modules(package, python).shared
@@ -135,7 +141,8 @@ class BytecodeMaker:
                 rows = _compile(jobs, whole / "pyc", interpreter, package.stem)
                 (whole / "files.json").write_text(json.dumps(rows, separators=(",", ":")))
                 final.parent.mkdir(parents=True, exist_ok=True)
-                whole.rename(final)
+                exchange(whole, final)
+        return Bytecode(final / "pyc", tuple(rows))
 
 
 def compile_relocated(

@@ -1,7 +1,8 @@
 """The index of pieces: what is known under a piece's key, so that it is not made again.
 
 A record is a small JSON document in the storage at `pieces/<kind>/<ab>/<key>.json`. It is written after the
-bytes that it names, so it never names what is not there.
+bytes that it names, so it never names what is not there. What a crash of the machine or a hand did since then is
+seen when a piece is looked for: one whose record cannot be read, or whose blob has another length, is not known.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from conda_store.storage.base import Storage, blob_key
+from conda_store.storage.base import KeyInvalid, NotStored, Storage
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class PieceIndex:
         self.kind = kind
 
     def find(self, key: str) -> Piece | None:
-        """The piece under `key`, if it is known and its blob still there."""
-        name = self._name(key)
-        if not self.storage.exists(name):
+        """The piece under `key`, if it is known and its blob still there and whole."""
+        try:
+            piece = Piece(**json.loads(self.storage.get(self._name(key))))
+            return piece if self.storage.has_blob(piece.digest, piece.size) else None
+        except (NotStored, KeyInvalid, ValueError, TypeError):
+            # Never written, or damaged since: the piece is made, and recorded anew.
             return None
-        piece = Piece(**json.loads(self.storage.get(name)))
-        return piece if self.storage.exists(blob_key(piece.digest)) else None
 
     def remember(self, key: str, piece: Piece) -> None:
         """Record `piece`, whose blob is in the storage, under `key`."""

@@ -40,6 +40,20 @@ class ManifestUnknown(RegistryError):
     oci_code = "MANIFEST_UNKNOWN"
 
 
+class ImageIncomplete(ManifestUnknown):
+    """A manifest is known, and something that it needs is gone from the storage: the image can be made again.
+
+    `repository` is the name under which it is kept, which for requests for packages is not that of the URL.
+    """
+
+    def __init__(self, repository: str, digest: str, lost: str) -> None:
+        super().__init__(
+            f"The store has lost a part of the image {digest} ({lost}), and it was not made again: build the "
+            "environment once more, or pull it by a tag."
+        )
+        self.repository, self.digest = repository, digest
+
+
 class BlobUnknown(RegistryError):
     """No manifest of the repository reaches a blob of that digest."""
 

@@ -7,6 +7,7 @@ light query. The tables are named here once more, since the registry stands belo
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,8 +18,15 @@ from typing import BinaryIO, Protocol
 from sqlalchemy import bindparam, column, select, table
 from sqlalchemy.orm import Session
 
+from conda_store.registry.completeness import find_document, find_lost
 from conda_store.registry.dynamic import DynamicRequest
-from conda_store.registry.errors import BlobUnknown, ManifestUnknown, NameUnknown, ReferrersUnavailable
+from conda_store.registry.errors import (
+    BlobUnknown,
+    ImageIncomplete,
+    ManifestUnknown,
+    NameUnknown,
+    ReferrersUnavailable,
+)
 from conda_store.registry.manifests import INDEXES, MANIFESTS, OCI_INDEX, Descriptor, parse_object
 from conda_store.registry.names import (
     DYNAMIC,
@@ -94,7 +102,10 @@ class RegistryServer:
         self._stored_name = lru_cache(CACHED_PLACES)(stored_name)
 
     def manifest(self, repository: str, reference: str) -> Manifest:
-        """The manifest that a tag or digest names. Raises `NameUnknown`, `ManifestUnknown` or `DigestInvalid`."""
+        """The manifest that a tag or digest names, all of whose parts are there.
+
+        Raises `NameUnknown`, `ManifestUnknown` (`ImageIncomplete` when parts are lost) or `DigestInvalid`.
+        """
         stored = self._stored_name(repository)
         if is_digest(reference):
             digest = checked_digest(reference)
@@ -109,9 +120,13 @@ class RegistryServer:
     def open(self, blob: Blob) -> BinaryIO:
         """The bytes of a blob, as a seekable stream; raises `BlobUnknown` when it was removed meanwhile."""
         try:
-            return blob.path.open("rb") if blob.path else self.storage.open(blob_key(blob.digest))
+            stream = blob.path.open("rb") if blob.path else self.storage.open(blob_key(blob.digest))
         except (FileNotFoundError, NotStored) as error:
-            raise _blob_unknown(blob.digest) from error
+            raise self._lost(blob.digest) from error
+        if blob.path and os.fstat(stream.fileno()).st_size != blob.size:
+            stream.close()
+            raise self._lost(blob.digest)
+        return stream
 
     def tags(self, repository: str) -> list[str]:
         """All tags, in the order of their bytes (a database's own depends on its locale); raises `NameUnknown`."""
@@ -158,14 +173,17 @@ class RegistryServer:
         return str(row.digest)
 
     def _read_manifest(self, stored: str, repository: str, digest: str, period: int) -> Manifest:
-        media_type, _ = self._content(stored, digest) or ("", 0)
-        if media_type in INDEXES | MANIFESTS:
-            try:
-                return Manifest(digest, media_type, self.storage.get(blob_key(digest)))
-            except NotStored as error:
-                raise ManifestUnknown(f"The manifest {digest} of {repository} was removed.") from error
-        self._check_known(stored, repository)
-        raise ManifestUnknown(f"{repository} has no manifest {digest}.")
+        media_type, size = self._content(stored, digest) or ("", 0)
+        if media_type not in INDEXES | MANIFESTS:
+            self._check_known(stored, repository)
+            raise ManifestUnknown(f"{repository} has no manifest {digest}.")
+        lost = find_lost(self.storage, Descriptor(media_type, digest, size))
+        data = find_document(self.storage, digest)
+        if lost is not None or data is None:
+            # An index that names it may be in mind as whole, and only what has a tag can be made again.
+            self.forget()
+            raise ImageIncomplete(stored, digest, lost or digest)
+        return Manifest(digest, media_type, data)
 
     def _find_blob(self, stored: str, repository: str, digest: str, period: int) -> Blob:
         content = self._content(stored, digest)
@@ -174,7 +192,7 @@ class RegistryServer:
             raise _blob_unknown(digest)
         key = blob_key(digest)
         if not self.storage.has_blob(digest, content[1]):
-            raise _blob_unknown(digest)
+            raise self._lost(digest)
         return Blob(digest, content[1], self.storage.path(key))
 
     def _described(self, stored: str, repository: str, digest: str) -> Descriptor:
@@ -182,6 +200,11 @@ class RegistryServer:
         manifest = self._manifest(stored, repository, digest, _period())
         annotations = parse_object(manifest.data, f"The manifest {digest}").get("annotations") or {}
         return Descriptor(manifest.media_type, digest, len(manifest.data), annotations=annotations)
+
+    def _lost(self, digest: str) -> BlobUnknown:
+        """A blob that was there is not: let the next request for a manifest find that out, and have it made again."""
+        self.forget()
+        return _blob_unknown(digest)
 
     def _content(self, stored: str, digest: str) -> tuple[str, int] | None:
         with self.database.read() as session:

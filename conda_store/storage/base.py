@@ -123,7 +123,8 @@ class Storage(ABC):
     def put_blob(self, data: bytes) -> str:
         """Keep `data` under its own digest, which is returned (`sha256:<hex>`); known bytes are not written again."""
         digest = digest_of(data)
-        if not self.has_blob(digest, len(data)):
+        # Looked at, since it costs little and whoever makes a damaged blob again wants it mended.
+        if not self.has_blob(digest, len(data)) or self.get(blob_key(digest)) != data:
             self.put(blob_key(digest), data)
         return digest
 
