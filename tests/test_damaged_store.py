@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from conda_store.builds.publishing import withdraw_image
 from conda_store.builds.states import ArtifactType
 from conda_store.db.orm import BuildRow
 from conda_store.executors.local import LocalExecutor
+from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import ImageManager
 from conda_store.managers.watching import Watcher
@@ -25,12 +27,12 @@ from conda_store.storage.base import blob_key
 from tests.base_image_checks import two_platforms
 from tests.damages import DAMAGES, damage
 from tests.forge import check_part, digest_of
-from tests.jobs import SHARED, Bench
+from tests.jobs import SHARED, Bench, until
 from tests.registry_house import House, admit, registry_of
 from tests.test_sharing import write_invented
 
 SOURCE = "dependencies: [one, two]\nvariables: {NAME: NUMBER}\n"
-ARTIFACTS = (ArtifactType.DOCKER_MANIFEST,)
+ARTIFACTS = (ArtifactType.DOCKER_MANIFEST, ArtifactType.CONDA_PACK, ArtifactType.LOCKFILE)
 # Where the parts of an image stand among all that it needs.
 PARTS = {"manifest": 0, "config": 1, "base": 2, "package": 3, "environment": -1}
 
@@ -212,6 +214,37 @@ def test_an_index_is_as_whole_as_what_it_names(shop: Shop, image: Sequence[str])
     damage(shop.bench.storage, blob_key(index.digest), "truncated")
     assert find_lost(storage, index) == index.digest
     assert storage.put_blob(data) == index.digest and storage.get(blob_key(index.digest)) == data
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("part", ["list", "member"])
+def test_a_download_has_what_is_lost_made_again(shop: Shop, build: int, part: str, how: str) -> None:
+    artifacts = ArtifactManager(shop.bench.database, shop.executor, shop.bench.storage)
+
+    def download() -> bytes:
+        artifacts.request(build, ArtifactType.CONDA_PACK)
+        until(lambda: artifacts.find_list(build, ArtifactType.CONDA_PACK, "science") is not None)
+        content = artifacts.find_list(build, ArtifactType.CONDA_PACK, "science")
+        assert content is not None
+        data = b"".join(content.chunks(0, content.size))
+        assert len(data) == content.size
+        return data
+
+    whole = download()
+    row = shop.bench.artifacts(build)[ArtifactType.CONDA_PACK]
+    member = json.loads(shop.bench.storage.get(row.key))["parts"][0][0]
+    damage(shop.bench.storage, row.key if part == "list" else blob_key(member), how)
+    assert download() == whole
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_lockfile_that_is_lost_is_written_again(shop: Shop, build: int, how: str) -> None:
+    artifacts = ArtifactManager(shop.bench.database, shop.executor, shop.bench.storage)
+    whole = shop.bench.artifact(build, ArtifactType.LOCKFILE)
+    damage(shop.bench.storage, shop.bench.artifacts(build)[ArtifactType.LOCKFILE].key, how)
+    artifacts.request(build, ArtifactType.LOCKFILE)
+    until(lambda: artifacts.find_lockfile(build, "application/json") is not None)
+    assert shop.bench.artifact(build, ArtifactType.LOCKFILE) == whole
 
 
 @pytest.mark.parametrize("how", DAMAGES)

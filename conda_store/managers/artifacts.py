@@ -12,7 +12,7 @@ from conda_store.builds.events import log_text
 from conda_store.builds.keys import build_key
 from conda_store.builds.lockfile import parse_lockfile
 from conda_store.builds.lockfile_reader import specification_from
-from conda_store.builds.states import ENDED, Status
+from conda_store.builds.states import ENDED, Status, request_artifact
 from conda_store.db import Database
 from conda_store.db.orm import ArtifactRow, BuildRow, TagRow
 from conda_store.errors import CondaStoreError
@@ -20,7 +20,7 @@ from conda_store.executors.base import Executor
 from conda_store.managers.builds import live_build
 from conda_store.managers.contents import Content, Part, text_content
 from conda_store.registry.names import repository
-from conda_store.storage.base import Storage, blob_key
+from conda_store.storage.base import NotStored, Storage, blob_key
 
 _YAML = "application/yaml"  # RFC 9512
 _LOG = "text/plain; charset=utf-8"
@@ -110,14 +110,28 @@ class ArtifactManager:
         return models.Image(image=image, digest=tags[0].digest if tags else None, tags=names)
 
     def request(self, build_id: int, artifact_type: ArtifactType) -> None:
-        """Ask for an artifact of a completed build that was not made, or failed."""
+        """Ask for an artifact of a completed build that was not made, failed, or was lost by the storage."""
         with self.database.read() as session:
             build = live_build(session, build_id)
             row = find_artifact(session, build_id, artifact_type)
-            wanted = row is None or row.state == ArtifactState.FAILED
+            lost = row is not None and row.state == ArtifactState.READY and self._is_lost(row)
+            wanted = lost or row is None or row.state == ArtifactState.FAILED
             if build.status != Status.COMPLETED or not wanted:
                 return
+        if lost:
+            with self.database.write() as session:
+                request_artifact(session, build_id, artifact_type, lost=True)
         self.executor.submit_artifact(build_id, artifact_type)
+
+    def _is_lost(self, row: ArtifactRow) -> bool:
+        """Whether a file, or a list or something that it names, is gone or has another length."""
+        try:
+            if row.artifact_type not in _LISTS:
+                return self.storage.size(row.key) != row.size
+            parts = json.loads(self.storage.get(row.key))["parts"]
+        except (NotStored, ValueError, LookupError):
+            return True
+        return not all(self.storage.has_blob(digest, size) for digest, size in parts)
 
     def _find(self, build_id: int, artifact_type: ArtifactType) -> ArtifactRow | None:
         with self.database.read() as session:
