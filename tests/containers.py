@@ -19,7 +19,7 @@ from tests.conftest import need
 
 START_SECONDS = 60.0
 RUN_SECONDS = 300.0
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # crun, podman's default, does not start here; limits must not be above those of this process.
 _CONTAINERS_CONF = """\
@@ -42,15 +42,15 @@ class Engine:
     pull: tuple[str, ...]
     environment: dict[str, str] = field(repr=False)
 
-    def call(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run the command; both outputs are kept."""
+    def call(self, *arguments: str, check: bool = True, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the command, which reads `typed`; both outputs are kept."""
         done = subprocess.run(
             [*self.command, *arguments],
             capture_output=True,
             text=True,
             env=self.environment,
             timeout=RUN_SECONDS,
-            stdin=subprocess.DEVNULL,
+            input=typed,
         )
         assert not check or done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done
@@ -95,8 +95,9 @@ def running_docker() -> Iterator[Engine]:
     need("runc")
     daemon, client, guard = need("dockerd"), need("docker"), need("setpriv")
     network = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
-    environment = os.environ | {"PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}", "TERM": "xterm"}
-    with _short_directory() as directory, (directory / "log").open("wb") as log:
+    environment = os.environ | {"PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}", "TERM": "xterm"}
+    with short_directory() as directory, (directory / "log").open("wb") as log:
+        environment["DOCKER_CONFIG"] = f"{directory}/config"
         socket = f"unix://{directory}/socket"
         places = [f"--data-root={directory}/data", f"--exec-root={directory}/exec", f"--pidfile={directory}/pid"]
         # A test run that is killed takes its daemon with it.
@@ -104,26 +105,27 @@ def running_docker() -> Iterator[Engine]:
         engine = Engine((client, "-H", socket), ("run", "--rm", "--network=none"), ("pull",), environment)
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         try:
-            _wait_until_ready(engine, process, directory / "log")
+            wait_until_ready(engine, process, directory / "log")
             yield engine
         finally:
-            _end(process)
+            end(process)
 
 
 @contextmanager
-def _short_directory() -> Iterator[Path]:
+def short_directory() -> Iterator[Path]:
     """Sockets take 108 bytes of path and podman's runroot 50: pytest's directories are too long."""
     with tempfile.TemporaryDirectory(prefix="engine-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
-def _wait_until_ready(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_ready(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when a daemon answers."""
     deadline = time.monotonic() + START_SECONDS
     while engine.call("version", check=False).returncode:
-        assert process.poll() is None and time.monotonic() < deadline, f"dockerd did not start:\n{log.read_text()}"
+        assert process.poll() is None and time.monotonic() < deadline, f"it did not start:\n{log.read_text()}"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """End a daemon, and whatever it leaves of its children."""
     children: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
@@ -144,12 +146,14 @@ def new_podman() -> Iterator[Engine]:
     """podman with images and containers in a new directory; there is no daemon to end."""
     program = need("podman")
     need("runc")
-    with _short_directory() as directory:
+    with short_directory() as directory:
         (directory / "containers.conf").write_text(_CONTAINERS_CONF)
+        (directory / "auth.json").write_text("{}")
         (directory / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
         environment = os.environ | {
-            "PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}",
+            "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}",
             "CONTAINERS_CONF": str(directory / "containers.conf"),
+            "REGISTRY_AUTH_FILE": str(directory / "auth.json"),
             "TERM": "xterm",
         }
         places = ("--root", f"{directory}/root", "--runroot", f"{directory}/run", "--tmpdir", f"{directory}/tmp")
