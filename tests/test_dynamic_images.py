@@ -27,7 +27,7 @@ from conda_store.registry.dynamic import DynamicRequest
 from conda_store.registry.errors import TooManyRequests
 from conda_store.registry.names import DYNAMIC
 from conda_store.storage.base import Storage
-from tests.containers import Engine, new_podman, running_docker
+from tests.containers import Engine, new_podman
 from tests.postgres_server import database_url, postgres_server
 from tests.registry_house import registry_of
 
@@ -271,12 +271,12 @@ def test_what_nobody_pulls_for_long_is_served_no_longer(kitchen: Kitchen, client
     assert kitchen.builds(unused) == 2
 
 
+# docker does so in `test_dynamic_pulls.py`.
 @pytest.mark.docker
-@pytest.mark.parametrize("program", ["docker", "podman"])
-def test_an_engine_pulls_what_did_not_exist_and_runs_it(client: httpx.Client, program: str) -> None:
+def test_podman_pulls_what_did_not_exist_and_runs_it(client: httpx.Client) -> None:
     host = client.base_url.netloc.decode()
-    image = f"{host}/{DYNAMIC}/python.3.11/pandas/{'six' if program == 'docker' else 'pytz'}"
-    with running_docker() if program == "docker" else new_podman() as engine:
+    image = f"{host}/{DYNAMIC}/python.3.11/pandas/pytz"
+    with new_podman() as engine:
         engine.fetch(image)
         assert re.fullmatch(r"\d+\.\d+\.\d+\n", engine.output(image, "python", "-c", PRINT_VERSION))
         assert "no-such-package" in _refusal(engine, f"{host}/{DYNAMIC}/no-such-package")
