@@ -207,6 +207,14 @@ def test_what_is_public_is_pulled_without_credentials(server: Server) -> None:
     assert everything == ["default/course", "ours/course", "theirs/course"]
 
 
+def test_who_logs_in_with_a_narrow_token_still_pulls_what_is_public(server: Server) -> None:
+    narrow = new_token(server, role_bindings={"ours/*": ["viewer"]})
+    for headers in (basic(narrow), bearer(registry_token(server, basic(narrow), "default/course"))):
+        assert pull(server, "default/course/manifests/latest", headers) == (200, "")
+    listed = httpx.get(f"{server.root}/v2/_catalog", headers=basic(narrow)).json()["repositories"]
+    assert listed == ["default/course", "ours/course"]
+
+
 def test_a_client_learns_where_to_log_in(server: Server) -> None:
     answer = httpx.get(f"{server.root}/v2/")
     realm = f'Bearer realm="{server.root}/v2/token",service="conda-store"'

@@ -95,6 +95,7 @@ class Job:
         settings = self.settings
         request = BuildRequest(
             source=subject.source,
+            is_written=subject.prefix is not None,
             default_name=subject.environment,
             default_platforms=tuple(subject.settings["conda_solve_platforms"]),
             prefix=subject.prefix,

@@ -37,6 +37,8 @@ class Locker:
         try:
             return parsed.specification, self._solve(parsed.specification)
         except SolveFailed as error:
+            if not self.request.is_written:
+                raise
             raise with_places(error, parsed.entries.dependencies) from error
 
     def _read_lockfile(self) -> tuple[Specification, Lock]:

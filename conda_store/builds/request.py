@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 class BuildRequest:
     """What to build, and which artifacts to leave where.
 
-    `source` is an `environment.yaml` or a lockfile; `platforms` narrows or replaces the specification's own,
-    `default_platforms` serve a specification without; none of all is this machine's. Paths are absolute.
-    `base_images` is as for `BaseImages`, None for the default.
+    `source` is an `environment.yaml` or a lockfile; unless it `is_written` by a person, places in it are not told.
+    `platforms` narrows or replaces the specification's own, `default_platforms` serve a specification without; none
+    of all is this machine's. Paths are absolute. `base_images` is as for `BaseImages`, None for the default.
     """
 
     source: bytes
+    is_written: bool = True
     default_name: str | None = None
     platforms: tuple[str, ...] = ()
     default_platforms: tuple[str, ...] = ()

@@ -26,13 +26,14 @@ _PERMISSION = "environment::read"
 
 @dataclass(frozen=True)
 class Puller:
-    """A caller of the registry. `address` is where it calls from; `repositories` are those that a registry token is
-    for, None where none was shown.
+    """A caller of the registry.
 
-    `on_demand_for_all`: anybody may pull what is made on demand.
+    `public` is what anybody may do, `address` is where it calls from; `repositories` are those that a registry
+    token is for, None where none was shown. `on_demand_for_all`: anybody may pull what is made on demand.
     """
 
     identity: Identity
+    public: Identity
     address: str = ""
     repositories: frozenset[str] | None = None
     on_demand_for_all: bool = False
@@ -47,10 +48,12 @@ class Puller:
         if is_dynamic(repository):
             return self.on_demand_for_all or self.identity.may("environment:create", DYNAMIC)
         try:
-            return self.identity.may(_PERMISSION, *split_repository(repository))
+            place = split_repository(repository)
         except CondaStoreError:
             # No environment has this name; who may read everything may hear so.
-            return self.identity.may(_PERMISSION, "*")
+            place = ("*", "*")
+        # Whoever logs in with a narrow token loses nothing that is public.
+        return self.identity.may(_PERMISSION, *place) or self.public.may(_PERMISSION, *place)
 
     def may_pull(self, repository: str) -> bool:
         """Whether `repository` is shown to the caller in lists."""
@@ -91,7 +94,7 @@ class RegistryAccess:
         """The caller of a request. Raises `Unauthorized` for credentials that count for nothing."""
         headers = handler.request.headers
         if self.rules.is_foreign(headers):
-            return Puller(Identity(None, ()))
+            return Puller(Identity(None, ()), Identity(None, ()))
         authorization = headers.get("Authorization")
         secret = header_secret(authorization) if authorization else None
         if secret is not None and RegistryTokens.is_like(secret):
@@ -99,7 +102,7 @@ class RegistryAccess:
         who = await self.callers.identify(authorization, None)
         if who.credentials_invalid:
             raise Unauthorized("The credentials are not valid (any more): log in again.", "invalid_token")
-        return Puller(who, handler.request.remote_ip or "", None, self.on_demand_for_all)
+        return self._puller(who, handler.request.remote_ip or "")
 
     async def give_token(self, authorization: str | None, names: Iterable[str]) -> IssuedToken:
         """A registry token for those of the repositories `names` that the caller may pull.
@@ -109,7 +112,7 @@ class RegistryAccess:
         who = await self.callers.identify(authorization, None)
         if who.credentials_invalid:
             raise Unauthorized("The token that was given as password is wrong, was revoked or has expired.")
-        puller = Puller(who, on_demand_for_all=self.on_demand_for_all)
+        puller = self._puller(who)
         return self.tokens.issue(who.proof, who.name or "", sorted({name for name in names if puller.has_right(name)}))
 
     async def _with_token(self, text: str, address: str) -> Puller:
@@ -117,4 +120,8 @@ class RegistryAccess:
         who = await self.callers.by_proof(token.proof) if token is not None else None
         if token is None or who is None:
             raise Unauthorized("The token has expired or was revoked: get another one.", "invalid_token")
-        return Puller(who, address, token.repositories, self.on_demand_for_all)
+        return self._puller(who, address, token.repositories)
+
+    def _puller(self, who: Identity, address: str = "", repositories: frozenset[str] | None = None) -> Puller:
+        public = self.callers.authenticator.without_credentials()
+        return Puller(who, public, address, repositories, self.on_demand_for_all)
