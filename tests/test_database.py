@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import bindparam, column, delete, func, insert, select, table, text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
@@ -145,6 +146,29 @@ def test_a_reader_cannot_write(database: Database) -> None:
         add_build(session)
     with database.write() as session:
         add_build(session)
+
+
+def test_one_row_is_found_without_a_transaction(database: Database) -> None:
+    wanted = select(NamespaceRow.name, NamespaceRow.id).where(NamespaceRow.name == bindparam("name"))
+    assert database.find(wanted, {"name": "ana"}) is None
+    with database.write() as session:
+        add_build(session)
+        # Somebody else's row is not there before it is kept.
+        assert database.find(wanted, {"name": "ana"}) is None
+    assert database.find(wanted, {"name": "ana"}) == ("ana", 1)
+    with database.write() as session:
+        add_build(session, namespace="ben")
+    assert database.find(wanted, {"name": "ben"}) == ("ben", 2)
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: database.find(wanted, {"name": "ana"}), range(200))) == {("ana", 1)}
+
+
+def test_a_row_that_cannot_be_looked_for_is_an_error_in_words(database: Database) -> None:
+    lost = select(column("name")).select_from(table("nowhere"))
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable, match="nowhere"):
+            database.find(lost, {})
+    assert database.change_number() == 0
 
 
 def test_rows_are_usable_after_the_transaction(database: Database) -> None:

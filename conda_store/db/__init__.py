@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Select, column, select, table, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
 from conda_store.db.engines import WAIT_SECONDS, WRITING, make_engine, parse_url, reading_options, sqlite_path
-from conda_store.db.errors import DatabaseUnavailable, meaning_of
+from conda_store.db.errors import DatabaseRefused, DatabaseUnavailable, meaning_of
+from conda_store.db.finder import Finder
 
+_NUMBER: Select[*tuple[Any, ...]] = select(column("number")).select_from(table("change")).where(text("id = 1"))
 _BUMP = text("UPDATE change SET number = number + 1 WHERE id = 1")
 
 
@@ -26,6 +29,7 @@ class Database:
         self.url = parse_url(url)
         self._engine = make_engine(self.url, echo=echo)
         self._reading = self._engine.execution_options(**reading_options(self.url))
+        self._finder = Finder(self._engine, self.url)
         self._writing = self._engine.execution_options(**{WRITING: True})
         self._turn = _Turn() if sqlite_path(self.url) else None
 
@@ -51,10 +55,17 @@ class Database:
             session.execute(_BUMP)
             session.commit()
 
+    def find(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of one SELECT, for a small part of what a `read` costs; see `Finder.first`."""
+        with self._meaningful():
+            return self._finder.first(statement, values)
+
     def change_number(self) -> int:
-        """A number that every write makes larger; cheap enough to ask ten times a second."""
-        with self._meaningful(), self._reading.connect() as connection:
-            return int(connection.exec_driver_sql("SELECT number FROM change WHERE id = 1").scalar_one())
+        """A number that every write makes larger; cheap enough to ask a hundred times a second."""
+        found = self.find(_NUMBER, {})
+        if found is None:
+            raise DatabaseRefused(f"{self} has lost its change number: restore it from a backup.")
+        return int(found[0])
 
     def create_or_upgrade(self) -> None:
         """Bring the tables to this version's schema, from nothing or from any older one; raises DatabaseRefused."""
@@ -73,6 +84,7 @@ class Database:
 
     def close(self) -> None:
         """Close idle connections; one that is in use closes when its transaction ends."""
+        self._finder.close()
         self._engine.dispose()
 
     @contextmanager

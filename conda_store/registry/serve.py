@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from sqlalchemy import bindparam, column, select, table
+from sqlalchemy import Select, bindparam, column, select, table
 from sqlalchemy.orm import Session
 
 from conda_store.registry.completeness import find_document, find_lost
@@ -68,6 +69,9 @@ class Readable(Protocol):
 
     def read(self) -> AbstractContextManager[Session]:
         """A read transaction."""
+
+    def find(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of one SELECT."""
 
 
 @dataclass(frozen=True)
@@ -165,12 +169,11 @@ class RegistryServer:
         self._blob.cache_clear()
 
     def _digest_of(self, stored: str, repository: str, tag: str) -> str:
-        with self.database.read() as session:
-            row = session.execute(_FIND_TAG, {"repository": stored, "tag": tag}).first()
+        row = self.database.find(_FIND_TAG, {"repository": stored, "tag": tag})
         if row is None:
             self._check_known(stored, repository)
             raise ManifestUnknown(f"{repository} has no image with the tag {tag!r}.")
-        return str(row.digest)
+        return str(row[0])
 
     def _read_manifest(self, stored: str, repository: str, digest: str, period: int) -> Manifest:
         media_type, size = self._content(stored, digest) or ("", 0)
