@@ -17,9 +17,10 @@ import pytest
 from sqlalchemy import select
 
 from conda_store.auth.permissions import Grant, common, covers_all
-from conda_store.auth.tokens import PREFIX, RegistryTokens
+from conda_store.auth.tokens import PREFIX, REGISTRY_TOKEN_SECONDS, RegistryTokens
 from conda_store.db.orm import ManifestRow, TokenRow
 from conda_store.registry.manifests import OCI_CONFIG, OCI_MANIFEST, Descriptor, canonical_json
+from tests.jobs import until
 from tests.registry_house import admit
 from tests.server import Server, running
 
@@ -269,6 +270,13 @@ def test_a_registry_token_ends_and_cannot_be_changed() -> None:
     before = datetime.now(UTC) - timedelta(seconds=301)
     assert tokens.read(tokens.issue("token:1", "ana", [], before).text) is None
     assert tokens.read("eyJ.e.30") is None and tokens.read("") is None
+
+
+def test_a_registry_token_that_was_read_before_ends_too() -> None:
+    tokens = RegistryTokens(b"s" * 32)
+    text = tokens.issue("token:1", "ana", [], datetime.now(UTC) - timedelta(seconds=REGISTRY_TOKEN_SECONDS - 2)).text
+    assert tokens.read(text) is not None
+    until(lambda: tokens.read(text) is None)
 
 
 def test_no_secret_is_logged(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import jwt
 
@@ -24,6 +26,7 @@ SERVICE = "conda-store"
 
 _ISSUER = "conda-store"
 _ALGORITHM = "HS256"
+_CACHED = 1024
 
 
 def new_secret() -> str:
@@ -59,6 +62,8 @@ class RegistryTokens:
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.new(secret, b"registry tokens", hashlib.sha256).digest()
+        # A pull shows the same token with each of its requests, and only the time changes what it says.
+        self._read = lru_cache(_CACHED)(self._verified)
 
     def issue(self, proof: str, subject: str, repositories: Iterable[str], now: datetime | None = None) -> IssuedToken:
         """A token that may pull `repositories`, for `subject` (a name, "" for nobody's)."""
@@ -78,6 +83,10 @@ class RegistryTokens:
 
     def read(self, text: str) -> RegistryToken | None:
         """What a token says; None for one that is not ours, was changed, or has expired."""
+        token = self._read(text)
+        return token if token is not None and token.expires > time.time() else None
+
+    def _verified(self, text: str) -> RegistryToken | None:
         try:
             claims = jwt.decode(text, self._key, [_ALGORITHM], audience=SERVICE, issuer=_ISSUER)
             names = frozenset(str(one["name"]) for one in claims["access"])

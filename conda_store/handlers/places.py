@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 
+@lru_cache(256)
 def segments_of(path: str) -> tuple[str, ...] | None:
     """The components of a raw URL path, unquoted; a closing slash makes no difference.
 

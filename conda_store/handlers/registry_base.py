@@ -156,7 +156,7 @@ class RegistryHandler(RequestHandler):
         """Name what is served; True, and the status is 304, when the client has it."""
         self.set_header("Docker-Content-Digest", digest)
         self.set_header("ETag", f'"{digest}"')
-        known = self.check_etag_header()
+        known = "If-None-Match" in self.request.headers and self.check_etag_header()
         if known:
             self.set_status(HTTPStatus.NOT_MODIFIED)
         return known

@@ -6,6 +6,7 @@ Grammar: OCI distribution-spec 1.1, "Pulling manifests". Names that ask for an i
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from conda_store.registry.errors import DigestInvalid, ManifestUnknown, NameInvalid
 
@@ -23,6 +24,8 @@ _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _LITERAL = re.compile(rb"[a-z0-9]|(?<=[a-z0-9])[._-](?=[a-z0-9])")
 _ESCAPE = re.compile(rb"--([0-9a-f]{2})")
 _LEAD = "x"
+# Each request of a pull names the same repository.
+_CACHED = 4096
 
 
 def escape(component: str) -> str:
@@ -75,6 +78,7 @@ def repository(namespace: str, environment: str) -> str:
     return name
 
 
+@lru_cache(_CACHED)
 def split_repository(name: str) -> tuple[str, str]:
     """Namespace and environment of a repository name; raises `NameInvalid` for any other text."""
     namespace, slash, environment = checked_name(name).partition("/")
