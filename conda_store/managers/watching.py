@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -22,8 +23,10 @@ R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the change number.
-INTERVAL_SECONDS = 0.1
+#: Most seconds between two looks at the change number, and fewest. While somebody waits for an outcome, they are a
+#: twentieth of the time that the latest of them has waited: what is quick is not made to seem slow.
+INTERVAL_SECONDS, SHORTEST_SECONDS = 0.1, 0.01
+_PART_OF_WAIT = 0.05
 # Longer than this without a word, and proxies think that a stream is dead.
 _HEARTBEAT_SECONDS = 15.0
 _HEARTBEAT = b":\n\n"
@@ -44,27 +47,29 @@ class Watcher:
     def __init__(self, database: Database, pool: Executor) -> None:
         self.database, self.pool = database, pool
         self.version = 0
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], float] = {}
         self._poller: asyncio.Task[None] | None = None
         self._feeds: dict[int, Feed] = {}
 
-    async def changed(self, seen: int, seconds: float) -> None:
-        """Return when `version` is no longer `seen`, or after `seconds`."""
+    async def changed(self, seen: int, seconds: float, since: float = -math.inf) -> None:
+        """Return when `version` is no longer `seen`, or after `seconds`; `since` (time of the loop) is for how long the
+        caller has waited."""
         if self.version != seen:
             return
         future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        self._waiting[future] = since
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         try:
             await asyncio.wait([future], timeout=seconds)
         finally:
-            self._waiting.discard(future)
+            del self._waiting[future]
 
     async def until(self, find: Callable[[], R | None], seconds: float, what: str) -> R:
         """What `find` (called in a thread after every change) gives, once it is not None. Raises `TookTooLong`."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
+        since = loop.time()
+        end = since + seconds
         while True:
             seen = self.version
             found = await self.run(find)
@@ -72,7 +77,7 @@ class Watcher:
                 return found
             if loop.time() >= end:
                 raise TookTooLong(f"{what} is still being made: ask again in a while.")
-            await self.changed(seen, end - loop.time())
+            await self.changed(seen, end - loop.time(), since)
 
     async def run(self, function: Callable[[], R]) -> R:
         """`function` in a thread."""
@@ -126,7 +131,11 @@ class Watcher:
                 for future in self._waiting:
                     if not future.done():
                         future.set_result(None)
-            await asyncio.sleep(INTERVAL_SECONDS)
+            await asyncio.sleep(self._interval())
+
+    def _interval(self) -> float:
+        waited = asyncio.get_running_loop().time() - max(self._waiting.values(), default=-math.inf)
+        return min(INTERVAL_SECONDS, max(SHORTEST_SECONDS, _PART_OF_WAIT * waited))
 
 
 class Feed:
