@@ -25,7 +25,9 @@ from conda_store.builds.logs import condensed
 from conda_store.builds.recording import lock_record, read_lock_record
 from conda_store.builds.states import ArtifactState, ArtifactType, Status
 from conda_store.builds.subject import JobSettings
+from conda_store.builds.workplace import find_workplace
 from conda_store.builds.workshop import Workshop
+from conda_store.db import Database
 from conda_store.db.orm import BuildPackageRow, BuildRow, ManifestRow, PackageRow, TagRow
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.specification import Specification
@@ -101,6 +103,23 @@ def test_a_build_leaves_a_prefix_packages_and_every_artifact(bench: Bench) -> No
         query = select(PackageRow).join(BuildPackageRow, BuildPackageRow.package_id == PackageRow.id)
         names = {row.name for row in session.scalars(query.where(BuildPackageRow.build_id == build_id))}
     assert names == {path.name.rsplit("-", 2)[0] for path in (prefix / "conda-meta").glob("*.json")}
+
+
+def test_a_workplace_that_was_ready_before_its_database_serves(bench: Bench, tmp_path: Path) -> None:
+    settings = bench.having(database_url=f"sqlite:///{tmp_path}/later.sqlite")
+    place = find_workplace(settings)
+    assert place is not None
+    bench.database.close()
+    (tmp_path / "database.sqlite").rename(tmp_path / "later.sqlite")
+    bench.database = Database(settings.database_url)
+    build_id = bench.submit()
+    run_job(settings, build_id, workplace=place)
+    assert bench.build(build_id).status == Status.COMPLETED
+
+
+def test_there_is_no_workplace_where_the_store_cannot_be(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert find_workplace(bench.having(store_directory=tmp_path / "file/store")) is None
 
 
 def test_the_files_are_what_their_names_say(bench: Bench) -> None:

@@ -33,8 +33,7 @@ from conda_store.builds.states import (
     set_artifact,
 )
 from conda_store.builds.subject import JobSettings, Subject, read_subject
-from conda_store.builds.workshop import Workshop
-from conda_store.db import Database
+from conda_store.builds.workplace import Workplace
 from conda_store.db.orm import BuildRow
 from conda_store.errors import CondaStoreError, StorageFull
 from conda_store.image_options import ImageOptions
@@ -46,21 +45,22 @@ from conda_store.storage.base import NotStored
 LOCK_RECORD = "lock.json"
 
 
-def run_job(settings: JobSettings, build_id: int, token: str | None = None) -> None:
+def run_job(settings: JobSettings, build_id: int, token: str | None = None, workplace: Workplace | None = None) -> None:
     """Do what there is to do for a build: build it when it is QUEUED, make artifacts when it is COMPLETED.
 
     Whoever ends this process knows its lease by `token` (`leases.find_lease`). Returns when the build is in a final
     state and no artifact is WAITING, or when another worker has it. Raises only what stops the database or the store
     from being used.
     """
-    database = Database(settings.database_url)
+    place = workplace or Workplace(settings)
+    database = place.database
     try:
         with database.write() as session:
             lease = claim(session, build_id, settings.lease_seconds, token)
             lease = lease or claim_artifacts(session, build_id, settings.lease_seconds, token)
         if lease is not None:
             with BuildLog(database, lease, settings.lease_seconds) as log:
-                Job(settings, database, lease, log).run()
+                Job(settings, place, lease, log).run()
     finally:
         database.close()
 
@@ -68,10 +68,9 @@ def run_job(settings: JobSettings, build_id: int, token: str | None = None) -> N
 class Job:
     """The work under one lease."""
 
-    def __init__(self, settings: JobSettings, database: Database, lease: Lease, log: BuildLog) -> None:
-        self.settings, self.database, self.lease, self.log = settings, database, lease, log
-        self.workshop = Workshop(settings.store_directory, settings.policy)
-        self.workshop.solver.timeout_seconds = settings.limits.solve_seconds
+    def __init__(self, settings: JobSettings, place: Workplace, lease: Lease, log: BuildLog) -> None:
+        self.settings, self.database, self.lease, self.log = settings, place.database, lease, log
+        self.workshop = place.workshop
 
     def run(self) -> None:
         """Build, then make artifacts."""

@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 def reason_of(error: BaseException, directory: Path) -> str:
     """What to tell of a failure in a build whose files lie below `directory`."""
-    if isinstance(error, MemoryError):
+    if is_lack_of_memory(error):
         return TOO_MUCH_MEMORY
     if isinstance(error, StorageFull):
         return error.message
@@ -37,6 +37,11 @@ def reason_of(error: BaseException, directory: Path) -> str:
         f"Something went wrong inside of conda-store ({type(error).__name__}), which is not your fault. "
         "The server's log says more to an administrator."
     )
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out. For a thread's stack Python says so in words only (`Modules/_threadmodule.c`)."""
+    return isinstance(error, MemoryError) or str(error) == "can't start new thread"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -38,17 +38,26 @@ def insert_new(session: Session, table: type[Any], rows: Iterable[_Values]) -> N
 
 def record_packages(session: Session, environment: Environment, lock: PlatformLock) -> list[int]:
     """Rows for the packages of an environment, made where there were none; returns their ids."""
-    described = [*_conda_packages(environment, lock), *_wheels(lock)]
-    channels = _channel_ids(session, {channel for channel, _ in described})
-    rows = [{**values, "channel_id": channels[channel]} for channel, values in described]
-    insert_new(session, PackageRow, sorted(rows, key=lambda row: str(row["sha256"])))
-    wanted = {(row["channel_id"], row["sha256"]) for row in rows}
-    digests = [row["sha256"] for row in rows]
-    found: list[int] = []
+    packages: tuple[CondaPackage | LockedWheel, ...] = (*lock.conda, *lock.wheels)
+    channels = _channel_ids(session, {_channel_of(package) for package in packages})
+    keys = {(channels[_channel_of(package)], package.sha256): package for package in packages}
+    found = _package_ids(session, keys)
+    missing = [key for key in keys if key not in found]
+    if missing:
+        rows = [{**_described(environment, keys[key]), "channel_id": key[0]} for key in missing]
+        insert_new(session, PackageRow, sorted(rows, key=lambda row: str(row["sha256"])))
+        found = _package_ids(session, keys)
+    return list(found.values())
+
+
+def _package_ids(session: Session, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """The ids of those packages that have a row, by the id of their channel and their sha256."""
+    digests = [sha256 for _, sha256 in keys]
+    found: dict[tuple[int, str], int] = {}
     for start in range(0, len(digests), _ROWS):
         query = select(PackageRow.id, PackageRow.channel_id, PackageRow.sha256)
         hits = session.execute(query.where(PackageRow.sha256.in_(digests[start : start + _ROWS]))).all()
-        found += [package_id for package_id, *key in hits if tuple(key) in wanted]
+        found |= {(channel, sha256): package_id for package_id, channel, sha256 in hits if (channel, sha256) in keys}
     return found
 
 
@@ -64,35 +73,21 @@ def _channel_ids(session: Session, names: set[str]) -> dict[str, int]:
     return {name: channel_id for name, channel_id in rows}
 
 
-def _conda_packages(environment: Environment, lock: PlatformLock) -> Iterable[tuple[str, _Values]]:
-    for package in lock.conda:
-        stored = environment.by_package[package]
-        yield (
-            package.channel,
-            {
-                "name": package.name,
-                "version": package.version,
-                "build": package.build,
-                "sha256": package.sha256,
-                "license": _text(stored.summary["index"], "license") or None,
-                "summary": _text(read_json(stored.directory, "info/about.json", str(package)), "summary"),
-            },
-        )
+def _channel_of(package: CondaPackage | LockedWheel) -> str:
+    return package.channel if isinstance(package, CondaPackage) else PIP_CHANNEL
 
 
-def _wheels(lock: PlatformLock) -> Iterable[tuple[str, _Values]]:
-    for wheel in lock.wheels:
-        yield (
-            PIP_CHANNEL,
-            {
-                "name": wheel.name,
-                "version": wheel.version,
-                "build": PIP_BUILD,
-                "sha256": wheel.sha256,
-                "license": None,
-                "summary": "",
-            },
-        )
+def _described(environment: Environment, package: CondaPackage | LockedWheel) -> _Values:
+    values = {"name": package.name, "version": package.version, "sha256": package.sha256}
+    if not isinstance(package, CondaPackage):
+        return {**values, "build": PIP_BUILD, "license": None, "summary": ""}
+    stored = environment.by_package[package]
+    return {
+        **values,
+        "build": package.build,
+        "license": _text(stored.summary["index"], "license") or None,
+        "summary": _text(read_json(stored.directory, "info/about.json", str(package)), "summary"),
+    }
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:

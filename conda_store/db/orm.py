@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, configure_mappers, mapped_column, relationship
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -301,3 +301,7 @@ class ChangeRow(Base):
     __tablename__ = "change"
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+# Now and not at the first query: workers are forked from a process that has imported this module.
+configure_mappers()

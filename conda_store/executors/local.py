@@ -69,7 +69,7 @@ class LocalExecutor(Executor):
         # Only this process has the other end: it is closed by whatever ends this process.
         theirs, self._lifeline = context.Pipe(duplex=False)
         self._wake, self._stopping = threading.Event(), threading.Event()
-        self._slots = [Slot(context, theirs, lambda _: self._wake.set()) for _ in range(self.workers)]
+        self._slots = [Slot(context, theirs, settings, lambda _: self._wake.set()) for _ in range(self.workers)]
         self._starts: Counter[int] = Counter()
         self._turns: dict[int, float] = {}
         self._number, self._repair_at = -1, 0.0
@@ -120,7 +120,7 @@ class LocalExecutor(Executor):
 
     def _begin(self) -> None:
         for slot in self._slots:
-            slot.sweep(self.settings)
+            slot.sweep()
         self.aftermath.show_all_current()
 
     def _look(self, woken: bool) -> None:
@@ -145,7 +145,7 @@ class LocalExecutor(Executor):
 
     def _after(self, slot: Slot, running: Running, reason: str, *, died: bool) -> None:
         if died:
-            slot.sweep(self.settings)
+            slot.sweep()
         lease = self._lease_of(running)
         if lease is not None:
             self.aftermath.worker_lost(lease, reason)
@@ -174,7 +174,7 @@ class LocalExecutor(Executor):
 
     def _end(self, slot: Slot, settle: Callable[[Lease, str], None], reason: str) -> None:
         running = slot.end()
-        slot.sweep(self.settings)
+        slot.sweep()
         if running is not None and (lease := self._lease_of(running)):
             settle(lease, reason)
 
@@ -190,13 +190,13 @@ class LocalExecutor(Executor):
         return build.cancel_requested or late
 
     def _start_waiting(self, *, with_artifacts: bool) -> None:
-        for slot in self._slots:
-            if slot.running is None:
-                chosen = self._choose(with_artifacts)
-                if chosen is None:
-                    return
-                self._turns[chosen.namespace_id] = time.monotonic()
-                slot.start(self.settings, chosen.build_id, chosen.namespace_id)
+        free = [slot for slot in self._slots if slot.running is None]
+        for slot in sorted(free, key=lambda slot: slot.free_since):
+            chosen = self._choose(with_artifacts)
+            if chosen is None:
+                return
+            self._turns[chosen.namespace_id] = time.monotonic()
+            slot.start(chosen.build_id, chosen.namespace_id)
 
     def _choose(self, with_artifacts: bool) -> Waiting | None:
         running = [slot.running for slot in self._slots if slot.running]

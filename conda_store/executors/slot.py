@@ -19,7 +19,7 @@ from multiprocessing.context import ForkServerContext
 from pebble import ProcessExpired, ProcessPool
 
 from conda_store.builds.leases import new_token
-from conda_store.builds.reasons import TOO_MUCH_MEMORY
+from conda_store.builds.reasons import TOO_MUCH_MEMORY, is_lack_of_memory
 from conda_store.builds.subject import JobSettings
 from conda_store.errors import CondaStoreError
 from conda_store.executors.worker import enter, sweep, work
@@ -43,16 +43,26 @@ class Running:
 
 
 class Slot:
-    """Runs one build at a time. For one thread; `ended` is called from a thread of the pool."""
+    """Runs one build at a time. For one thread; `ended` is called from a thread of the pool.
 
-    def __init__(self, context: ForkServerContext, lifeline: Connection, ended: Callable[[object], object]) -> None:
-        self._context, self._lifeline, self._ended = context, lifeline, ended
+    `free_since` says when the last build ended here (`time.monotonic`): a new worker takes a moment to be ready.
+    """
+
+    def __init__(
+        self,
+        context: ForkServerContext,
+        lifeline: Connection,
+        settings: JobSettings,
+        ended: Callable[[object], object],
+    ) -> None:
+        self._context, self._lifeline, self._settings, self._ended = context, lifeline, settings, ended
         self.running: Running | None = None
+        self.free_since = 0.0
         self._open()
 
     def _open(self) -> None:
         self._greetings, self._theirs = self._context.Pipe(duplex=False)
-        initargs = (self._lifeline, self._theirs)
+        initargs = (self._lifeline, self._theirs, self._settings)
         self._pool = ProcessPool(1, max_tasks=1, initializer=enter, initargs=initargs, context=self._context)
 
     def close(self) -> None:
@@ -65,20 +75,20 @@ class Slot:
         self._greetings.close()
         self._theirs.close()
 
-    def sweep(self, settings: JobSettings) -> None:
+    def sweep(self) -> None:
         """Clear the store in the background; a worker is ready afterwards."""
-        self._pool.schedule(sweep, args=(settings,))
+        self._pool.schedule(sweep, args=(self._settings,))
 
-    def start(self, settings: JobSettings, build_id: int, namespace_id: int) -> None:
+    def start(self, build_id: int, namespace_id: int) -> None:
         """Run a build."""
         token = new_token()
         try:
-            future = self._pool.schedule(work, args=(settings, build_id, token))
+            future = self._pool.schedule(work, args=(self._settings, build_id, token))
         except RuntimeError:
             # The idle worker was killed by somebody, which Pebble takes for the end of the pool.
             self.close()
             self._open()
-            future = self._pool.schedule(work, args=(settings, build_id, token))
+            future = self._pool.schedule(work, args=(self._settings, build_id, token))
         self.running = Running(build_id, namespace_id, token, future, time.monotonic())
         future.add_done_callback(self._ended)
 
@@ -90,7 +100,7 @@ class Slot:
         error = running.future.exception()
         if error is not None:
             self.end()
-        self.running = None
+        self.running, self.free_since = None, time.monotonic()
         return running, None if error is None else _cause(error)
 
     def end(self) -> Running | None:
@@ -98,7 +108,7 @@ class Slot:
         running = self.running
         self.close()
         self._open()
-        self.running = None
+        self.running, self.free_since = None, time.monotonic()
         return running
 
     def _end_group(self) -> None:
@@ -119,7 +129,7 @@ def _cause(error: BaseException) -> str:
             f"The worker ended unexpectedly ({how}); it may have used more memory than it may have "
             "(c.BuildLimits.max_memory_bytes)."
         )
-    if isinstance(error, MemoryError):
+    if is_lack_of_memory(error):
         return TOO_MUCH_MEMORY
     if isinstance(error, CondaStoreError):
         return error.message

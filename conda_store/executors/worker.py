@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 
 from conda_store.builds.job import run_job
 from conda_store.builds.subject import JobSettings
+from conda_store.builds.workplace import Workplace, find_workplace
 from conda_store.builds.workshop import Workshop
 
 #: Imported once, in the process that workers are forked from: a second that no build has to wait for.
@@ -27,13 +28,16 @@ PRELOAD = (
 
 
 _greetings: list[Connection] = []
+_workplaces: list[Workplace] = []
 
 
-def enter(lifeline: Connection, greetings: Connection) -> None:
+def enter(lifeline: Connection, greetings: Connection, settings: JobSettings) -> None:
     """Make this process a worker; called once in it."""
     os.setsid()
     _greetings.append(greetings)
     threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
+    if (place := find_workplace(settings)) is not None:
+        _workplaces.append(place)
 
 
 def _end_with(lifeline: Connection) -> None:
@@ -47,7 +51,7 @@ def work(settings: JobSettings, build_id: int, token: str) -> None:
     _greetings[0].send(os.getpid())
     if settings.limits.memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (settings.limits.memory_bytes, settings.limits.memory_bytes))
-    run_job(settings, build_id, token)
+    run_job(settings, build_id, token, _workplaces[0] if _workplaces else None)
 
 
 def sweep(settings: JobSettings) -> int:
