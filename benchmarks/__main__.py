@@ -18,6 +18,10 @@ from benchmarks import (
     image,
     layers,
     memory,
+    on_demand,
+    registry_blobs,
+    registry_manifests,
+    registry_memory,
     requests_per_second,
     served_build,
     warm_build,
@@ -41,6 +45,10 @@ ITEMS: Mapping[str, Callable[[Workbench], Item]] = {
     "requests": requests_per_second.measure,
     "memory": memory.measure,
     "watchers": watchers.measure,
+    "registry-manifests": registry_manifests.measure,
+    "registry-blobs": registry_blobs.measure,
+    "registry-memory": registry_memory.measure,
+    "on-demand": on_demand.measure,
 }
 
 

@@ -94,14 +94,15 @@ def nginx(root: Path) -> Iterator[str]:
         [program("nginx", "nginx-light"), "-p", str(root), "-e", "stderr", "-c", str(config)], stderr=subprocess.DEVNULL
     )
     try:
-        _wait(port, process)
+        wait_for_port(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when something listens on `port`; raises RuntimeError when the process ended or takes too long."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -110,4 +111,4 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
         else:
             return
-    raise RuntimeError("nginx did not start")
+    raise RuntimeError(f"{process.args!r} did not start")

@@ -25,7 +25,7 @@ def describe_machine() -> dict[str, str]:
         "System": f"{platform.system()} {platform.release().partition('-')[0]}, {platform.machine()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "conda-store": conda_store.__version__,
-        "Rivals": ", ".join([*(f"{name} {version(name)}" for name in RIVALS), _igzip(), _tar()]),
+        "Rivals": ", ".join([*(f"{name} {version(name)}" for name in RIVALS), _igzip(), _tar(), _docker_registry()]),
         "Libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
 
@@ -44,6 +44,11 @@ def _igzip() -> str:
 
 def _tar() -> str:
     return _first_line("tar", "--version")
+
+
+def _docker_registry() -> str:
+    # It says where its source is, then its version.
+    return f"docker-registry {_first_line('docker-registry', '--version').rpartition(' ')[2]}"
 
 
 def _first_line(*command: str) -> str:

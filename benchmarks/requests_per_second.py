@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from functools import partial
 from statistics import median
 
 from benchmarks.finding import Finding, Item
-from benchmarks.server import Serving, output_of, program, serving
+from benchmarks.server import serving
 from benchmarks.workbench import Workbench
+from benchmarks.wrk import named, requests_per_second
 
 CONNECTIONS = (1, 16)
-_SECONDS = 3
 
 METHOD = """\
 wrk (one thread, kept connections, three seconds a turn) asks a running `conda-store serve` on SQLite: for its state
@@ -26,17 +26,7 @@ def measure(bench: Workbench) -> Item:
         paths = {"state": "health", "version": "api/v1/", "one build": f"api/v1/build/{build_id}/"}
         for what, path in paths.items():
             for connections in CONNECTIONS:
-                found = [_rate(server, path, connections, bench.quick) for _ in range(bench.rounds)]
-                name = f"{what}, {connections} connection{'s' if connections > 1 else ''}"
-                findings.append(Finding(name, f"{median(found):,.0f} requests/s", "", ""))
+                ask = partial(requests_per_second, f"{server.url}{path}", connections, quick=bench.quick)
+                found = [ask() for _ in range(bench.rounds)]
+                findings.append(Finding(f"{what}, {named(connections)}", f"{median(found):,.0f} requests/s", "", ""))
     return Item("requests", "Small requests", METHOD, tuple(findings))
-
-
-def _rate(server: Serving, path: str, connections: int, quick: bool) -> float:
-    duration = f"-d{1 if quick else _SECONDS}s"
-    said = output_of([program("wrk", "wrk"), "-t1", f"-c{connections}", duration, f"{server.url}{path}"])
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors", said)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    if failed or rate is None:
-        raise RuntimeError(f"wrk at {path}: {said}")
-    return float(rate[1])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -23,6 +25,7 @@ c.CondaStore.default_channels = [{channel!r}]
 c.ImageBuilder.base_image = {base!r}
 c.CondaStore.log_level = "WARN"
 c.LocalExecutor.workers = 1
+{more}
 """
 
 
@@ -35,11 +38,18 @@ class Waited:
 
 
 class Serving:
-    """A server that is ready; `url` ends with a slash."""
+    """A server that is ready; `url` ends with a slash. `registry_url` is that of the registry's own port, or the same.
 
-    def __init__(self, process: subprocess.Popen[str], url: str, directory: Path) -> None:
-        self.process, self.url, self.directory = process, url, directory
-        self.client = httpx.Client(base_url=f"{url}api/v1/", timeout=300)
+    `headers` prove who calls.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], said: str, directory: Path, headers: Mapping[str, str]) -> None:
+        ready = re.search(r"ready at (\S+?)(?:, its registry also on port (\d+))?$", said.strip())
+        if ready is None:
+            raise RuntimeError(f"The server did not start: {said}")
+        self.process, self.url, self.directory, self.headers = process, ready[1], directory, headers
+        self.registry_url = f"http://127.0.0.1:{ready[2]}/" if ready[2] else self.url
+        self.client = httpx.Client(base_url=f"{self.url}api/v1/", headers=headers, timeout=300)
 
     def submit(self, specification: str) -> int:
         """The number of a new build."""
@@ -64,31 +74,55 @@ class Serving:
         """The repository of a build's image, and its layers' digests with their sizes in bytes."""
         told = self.client.get(f"build/{build_id}/docker/", headers={"Accept": "application/json"}).raise_for_status()
         repository, _, tag = told.json()["data"]["image"].partition("/")[2].rpartition(":")
-        manifest = json.loads(self.client.get(f"{self.url}v2/{repository}/manifests/{tag}").raise_for_status().content)
+        manifest = json.loads(self.manifest(repository, tag).content)
         return repository, [(layer["digest"], int(layer["size"])) for layer in manifest["layers"]]
+
+    def events(self, build_id: int) -> list[dict[str, Any]]:
+        """What was told of a build, from its beginning to its end."""
+        with self.client.stream("GET", f"build/{build_id}/events/") as answer:
+            lines = [line for line in answer.raise_for_status().iter_lines() if line.startswith("data: ")]
+        return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+    def registry_token(self, repository: str) -> str:
+        """What a client logs in for, and shows with every request of a pull."""
+        told = self.client.get(f"{self.url}v2/token", params={"scope": f"repository:{repository}:pull"})
+        return str(told.raise_for_status().json()["token"])
+
+    def manifest(self, repository: str, reference: str) -> httpx.Response:
+        """What the registry answers when it is asked for a manifest."""
+        return self.client.get(f"{self.url}v2/{repository}/manifests/{reference}").raise_for_status()
 
 
 @contextmanager
-def serving(bench: Workbench, name: str) -> Iterator[Serving]:
-    """A server with a directory of its own, `name` in the scratch directory; ended at the end."""
+def serving(
+    bench: Workbench, name: str, *more: str, base: Path | None = None, token: str | None = None
+) -> Iterator[Serving]:
+    """A server with a directory of its own, `name` in the scratch directory; ended at the end.
+
+    `more` are lines of its configuration; images stand on the layout `base`. With a `token` only who shows it is the
+    administrator.
+    """
     directory = bench.scratch / name
     directory.mkdir()
     config = directory / "config.py"
-    base = bench.base(bench.workshop.storage)
-    assert base
+    if base is None:
+        assert bench.base(bench.workshop.storage)
+    if token is not None:
+        more += (f"c.DummyAuthenticator.token = {token!r}",)
     config.write_text(
         _CONFIG.format(
-            directory=str(directory), channel=bench.channel.as_uri(), base=f"oci:{bench.cache / 'base-image'}"
+            directory=str(directory),
+            channel=bench.channel.as_uri(),
+            base=f"oci:{base or bench.cache / 'base-image'}",
+            more="\n".join(more),
         )
     )
     command = [sys.executable, "-m", "conda_store", "serve", "--config", str(config)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        said = process.stdout.readline()
-        if "ready at" not in said:
-            raise RuntimeError(f"The server did not start: {said}")
-        server = Serving(process, said.split()[-1], directory)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        server = Serving(process, process.stdout.readline(), directory, headers)
         yield server
         server.client.close()
     finally:

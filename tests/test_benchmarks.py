@@ -72,6 +72,21 @@ def test_a_quick_run_of_one_item_shows_it_and_writes_nothing(sample_channel: Pat
     assert (page.read_bytes() if page.exists() else None) == before
 
 
+def test_a_quick_run_of_the_registry_beside_its_rival(sample_channel: Path, base_image: str) -> None:
+    items = ("registry-manifests", "registry-blobs", "registry-memory", "on-demand")
+    command = [sys.executable, "-m", "benchmarks", "--quick", *(word for item in items for word in ("--only", item))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "by tag, 1 connection, one process",
+        "by digest, 16 connections, two processes",
+        "times docker-registry's throughput",
+        "64 pulls of ",
+        "over the solve",
+    ):
+        assert words in done.stdout
+
+
 def test_a_quick_run_of_what_needs_a_server(sample_channel: Path, base_image: str) -> None:
     chosen = [
         word for item in ("served-build", "downloads", "requests", "memory", "watchers") for word in ("--only", item)
