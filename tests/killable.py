@@ -26,7 +26,7 @@ from conda_store.builds.job import Job
 from conda_store.builds.logs import BuildLog
 from conda_store.builds.states import claim, claim_artifacts
 from conda_store.builds.subject import JobSettings
-from conda_store.db import Database
+from conda_store.builds.workplace import Workplace
 from conda_store.executors.worker import PRELOAD
 from conda_store.storage.base import Writer
 from conda_store.storage.local import LocalStorage
@@ -112,15 +112,14 @@ def work(build: int, file: Path, steps: int, last: int) -> None:
     """What a worker does for a build, in the child."""
     try:
         settings: JobSettings = pickle.loads(file.read_bytes())  # noqa: S301  the test wrote it
-        database = Database(settings.database_url)
-        with database.write() as session:
+        place = Workplace(settings)
+        place.workshop.storage = StepwiseStorage(settings.store_directory, steps, last)
+        with place.database.write() as session:
             lease = claim(session, build, settings.lease_seconds)
             lease = lease or claim_artifacts(session, build, settings.lease_seconds)
         if lease is not None:
-            with BuildLog(database, lease, settings.lease_seconds) as log:
-                job = Job(settings, database, lease, log)
-                job.workshop.storage = StepwiseStorage(settings.store_directory, steps, last)
-                job.run()
+            with BuildLog(place.database, lease, settings.lease_seconds) as log:
+                Job(settings, place, lease, log).run()
     except BaseException:
         traceback.print_exc()
         os._exit(1)
