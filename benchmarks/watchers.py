@@ -64,7 +64,7 @@ def measure(bench: Workbench) -> Item:
 
 def _load(server: Serving, text: str, watchers: int) -> Load:
     process = psutil.Process(server.process.pid)
-    forker = max(process.children(), key=lambda child: len(child.children()))
+    forker = next(child for child in process.children() if "forkserver" in " ".join(child.cmdline()))
     before, started = (_own(process), _of_children(forker)), time.perf_counter()
     asyncio.run(_builds(server, text, watchers))
     cores = (_own(process) - before[0]) / (time.perf_counter() - started)

@@ -27,7 +27,6 @@ from conda_store.builds.logs import BuildLog
 from conda_store.builds.states import claim, claim_artifacts
 from conda_store.builds.subject import JobSettings
 from conda_store.builds.workplace import Workplace
-from conda_store.executors.worker import PRELOAD
 from conda_store.storage.base import Writer
 from conda_store.storage.local import LocalStorage
 
@@ -81,8 +80,7 @@ class StepwiseWriter:
 
 
 def main() -> None:
-    for name in (*PRELOAD, "conda_store.builds.archive", "conda_store.registry.images"):
-        import_module(name)
+    import_module("conda_store.executors.preload")
     for line in sys.stdin:
         build, step, delay, file = line.rstrip("\n").split(" ", 3)
         told, steps = os.pipe()

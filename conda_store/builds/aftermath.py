@@ -14,11 +14,10 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from conda_store.builds.artifacts import keep_log
 from conda_store.builds.current import prefix_of, show_current
-from conda_store.builds.keys import Places
+from conda_store.builds.kept_log import keep_log
+from conda_store.builds.keys import Places, scratch_of
 from conda_store.builds.leases import Lease, expired, find_held
-from conda_store.builds.prefix import scratch_of
 from conda_store.builds.states import ENDED, Status, fail, give_back, lost
 from conda_store.builds.subject import JobSettings
 from conda_store.db import Database

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from conda_store.builds.artifact_states import ArtifactState, ArtifactType, find_waiting, move_artifact
+from conda_store.builds.artifact_states import ArtifactState, ArtifactType, find_waiting
 from conda_store.builds.environment import Environment
-from conda_store.builds.events import log_lines, log_text
-from conda_store.builds.keys import artifact_key
+from conda_store.builds.events import log_lines
+from conda_store.builds.kept_log import keep_log
 from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
 from conda_store.builds.logs import BuildLog
 from conda_store.builds.publishing import (
@@ -29,7 +29,6 @@ from conda_store.builds.runner import Build
 from conda_store.builds.states import release, set_artifact
 from conda_store.builds.subject import Subject
 from conda_store.db import Database
-from conda_store.db.orm import BuildRow
 from conda_store.errors import BadInput
 from conda_store.packages.locked import Lock
 from conda_store.pieces.compression import GZIP, ZSTD, Compression
@@ -40,7 +39,7 @@ from conda_store.storage.base import Storage
 if TYPE_CHECKING:
     from conda_store.builds.archive import Archive
 
-LOCKFILE_NAME, YAML_NAME, LOGS_NAME, SBOM_NAME = "conda-lock.yml", "environment.yaml", "logs.txt", "sbom.spdx.json"
+LOCKFILE_NAME, YAML_NAME, SBOM_NAME = "conda-lock.yml", "environment.yaml", "sbom.spdx.json"
 # Lists of blobs that are downloaded one after another.
 ARCHIVE_NAME, ARCHIVE_ZST_NAME, INSTALLER_NAME = "archive.json", "archive-zst.json", "installer.json"
 
@@ -194,11 +193,3 @@ class ArtifactMaker:
         self.log.add(*log_lines(f"{artifact_type}: {reason}"))
         with self.database.write() as session:
             set_artifact(session, self.lease, artifact_type, ArtifactState.FAILED, reason=reason)
-
-
-def keep_log(session: Session, storage: Storage, build: BuildRow) -> None:
-    """Make the log so far the LOGS artifact of a build that the transaction has locked."""
-    data = log_text(session, build.id).encode()
-    key = artifact_key(build.id, LOGS_NAME)
-    storage.put(key, data)
-    move_artifact(session, build, ArtifactType.LOGS, ArtifactState.READY, key, len(data))

@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from conda_store.builds.artifacts import ArtifactMaker, keep_log
+from conda_store.builds.artifacts import ArtifactMaker
 from conda_store.builds.current import show_current
 from conda_store.builds.environment import Environment
 from conda_store.builds.events import log_lines
+from conda_store.builds.kept_log import keep_log
 from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
 from conda_store.builds.logs import BuildLog, LoggedProgress
 from conda_store.builds.publishing import PublishedImage

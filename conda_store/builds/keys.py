@@ -24,6 +24,11 @@ def artifact_key(build_id: int, file_name: str) -> str:
     return f"artifacts/{build_id}/{file_name}"
 
 
+def scratch_of(prefix: Path) -> Path:
+    """The directory beside a prefix in which it is made."""
+    return prefix.parent / f".{prefix.name}.conda-store"
+
+
 @dataclass(frozen=True)
 class Places:
     """Where installed environments stand: `<prefixes>/<namespace>/<short key>`, and a link to the current one at

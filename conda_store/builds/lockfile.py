@@ -8,15 +8,14 @@ Format: conda-lock's `conda-lock-v1.schema.json`.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from conda_store.builds.conda_lock_models import lockfile_models
 from conda_store.builds.lockfile_reader import SPECIFICATION_KEY, parse_lockfile
 from conda_store.packages.channel_urls import strip_credentials
 from conda_store.packages.locked import CondaPackage, Lock, LockedWheel, PlatformLock
@@ -63,16 +62,8 @@ def is_lockfile(source: bytes | str) -> bool:
     return "version" in keys and bool(keys & {"metadata", "package", "packages", "environments"})
 
 
-def _conda_lock() -> Any:
-    """conda-lock's module of models: half a second of imports that only the writing of a lockfile needs."""
-    with warnings.catch_warnings():
-        # The conda inside conda-lock uses what is deprecated; nobody here can change that.
-        warnings.simplefilter("ignore")
-        return importlib.import_module("conda_lock.lockfile.v1.models")
-
-
 def _model(lock: Lock, specification: Specification) -> Lockfile:
-    models = _conda_lock()
+    models = lockfile_models()
     metadata = models.LockMeta(
         content_hash={platform: specification.sha256 for platform in lock.platforms},
         channels=[models.Channel(url=strip_credentials(channel), used_env_vars=()) for channel in lock.channels],

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
+from conda_store.builds.keys import scratch_of
 from conda_store.errors import BadInput, StorageFull
 from conda_store.packages.contents import Contents, PlacedFile, Python
 from conda_store.packages.fetch import StoredPackage
@@ -37,11 +38,6 @@ def check_place(prefix: Path) -> None:
         raise BadInput(f"The prefix {prefix} is not a directory: choose another path, or remove it.")
     if prefix.exists() and any(prefix.iterdir()) and not (prefix / MARKER).exists():
         raise BadInput(f"The prefix {prefix} exists and is not an environment: choose another path, or empty it.")
-
-
-def scratch_of(prefix: Path) -> Path:
-    """The directory beside a prefix in which it is made."""
-    return prefix.parent / f".{prefix.name}.conda-store"
 
 
 def make_prefix(

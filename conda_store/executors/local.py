@@ -26,8 +26,8 @@ from conda_store.errors import CondaStoreError
 from conda_store.executors.base import Executor
 from conda_store.executors.slot import Running, Slot
 from conda_store.executors.waiting import Waiting, builds_with_artifacts, next_in_turn, queued_builds
-from conda_store.executors.worker import PRELOAD
 
+_PRELOAD = "conda_store.executors.preload"
 _LOOK_SECONDS = 0.1
 # Artifacts asked for by another process, and leases that ran out, are looked for less often.
 _REPAIR_SECONDS = 1.0
@@ -65,7 +65,7 @@ class LocalExecutor(Executor):
         self.database = Database(settings.database_url)
         self.aftermath = Aftermath(settings, self.database)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(PRELOAD))
+        context.set_forkserver_preload([_PRELOAD])
         # Only this process has the other end: it is closed by whatever ends this process.
         theirs, self._lifeline = context.Pipe(duplex=False)
         self._wake, self._stopping = threading.Event(), threading.Event()

@@ -2,6 +2,8 @@
 
 Two pipes tie it to its server. On the lifeline nothing is ever sent: when the server is gone, however it ended, reading
 it ends, and the worker ends its group. On the other one it says which process it is when it begins to work.
+
+What builds need is imported by a worker only: the server knows these functions by name and has no use for the rest.
 """
 
 from __future__ import annotations
@@ -12,20 +14,12 @@ import signal
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
-from conda_store.builds.job import run_job
 from conda_store.builds.subject import JobSettings
-from conda_store.builds.workplace import Workplace, find_workplace
-from conda_store.builds.workshop import Workshop
 
-#: Imported once, in the process that workers are forked from: a second that no build has to wait for.
-PRELOAD = (
-    "conda_store.executors.worker",
-    "conda_store.builds.archive",
-    "conda_store.registry.images",
-    "conda_lock.lockfile.v1.models",
-)
-
+if TYPE_CHECKING:
+    from conda_store.builds.workplace import Workplace
 
 _greetings: list[Connection] = []
 _workplaces: list[Workplace] = []
@@ -33,6 +27,8 @@ _workplaces: list[Workplace] = []
 
 def enter(lifeline: Connection, greetings: Connection, settings: JobSettings) -> None:
     """Make this process a worker; called once in it."""
+    from conda_store.builds.workplace import find_workplace
+
     os.setsid()
     _greetings.append(greetings)
     threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
@@ -48,6 +44,8 @@ def _end_with(lifeline: Connection) -> None:
 
 def work(settings: JobSettings, build_id: int, token: str) -> None:
     """Run one build under a lease with this token."""
+    from conda_store.builds.job import run_job
+
     _greetings[0].send(os.getpid())
     if settings.limits.memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (settings.limits.memory_bytes, settings.limits.memory_bytes))
@@ -56,4 +54,6 @@ def work(settings: JobSettings, build_id: int, token: str) -> None:
 
 def sweep(settings: JobSettings) -> int:
     """Remove what killed workers left in the store; returns how many things."""
+    from conda_store.builds.workshop import Workshop
+
     return Workshop(settings.store_directory, settings.policy).sweep()

@@ -1,0 +1,26 @@
+"""What a worker needs, imported once in the process that workers are forked from: a second that no build waits for.
+
+Everything that is there by then is put out of the garbage collector's sight: it would write to each object in each
+worker, and so take away from them the pages of memory that they share.
+"""
+
+from __future__ import annotations
+
+import gc
+from importlib import import_module
+
+from conda_store.builds.conda_lock_models import lockfile_models
+
+_MODULES = (
+    "conda_store.executors.worker",
+    "conda_store.builds.job",
+    "conda_store.builds.archive",
+    "conda_store.registry.images",
+)
+
+# The forkserver knows no other moment for it than an import.
+for _name in _MODULES:
+    import_module(_name)
+lockfile_models()
+gc.collect()
+gc.freeze()
