@@ -45,6 +45,7 @@ class Service:
         for server in self.servers:
             server.stop()
             await server.close_all_connections()
+        self.watcher.close()
         await asyncio.get_running_loop().run_in_executor(None, self.executor.stop)
         self.door.shutdown(cancel_futures=True)
         self.database.close()

@@ -21,7 +21,7 @@ _PACKAGES = ("conda_lock", "conda_lock.lockfile", "conda_lock.lockfile.v1")
 @cache
 def lockfile_models() -> Any:
     """The module `conda_lock.lockfile.v1.models`."""
-    if known := sys.modules.get(f"{_PACKAGES[-1]}.models"):
+    if known := sys.modules.get("conda_lock.lockfile.v1.models"):
         return known
     hollow = [name for name in _PACKAGES if name not in sys.modules]
     before = set(sys.modules)
@@ -30,7 +30,7 @@ def lockfile_models() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return import_module(f"{_PACKAGES[-1]}.models")
+            return import_module("conda_lock.lockfile.v1.models")
     finally:
         for name in set(sys.modules) - before:
             if name.partition(".")[0] == _PACKAGES[0]:

@@ -7,20 +7,14 @@ worker, and so take away from them the pages of memory that they share.
 from __future__ import annotations
 
 import gc
-from importlib import import_module
 
+import conda_store.builds.archive
+import conda_store.builds.job
+import conda_store.executors.worker
+import conda_store.registry.images  # noqa: F401
 from conda_store.builds.conda_lock_models import lockfile_models
 
-_MODULES = (
-    "conda_store.executors.worker",
-    "conda_store.builds.job",
-    "conda_store.builds.archive",
-    "conda_store.registry.images",
-)
-
 # The forkserver knows no other moment for it than an import.
-for _name in _MODULES:
-    import_module(_name)
 lockfile_models()
 gc.collect()
 gc.freeze()

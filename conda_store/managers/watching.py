@@ -65,6 +65,11 @@ class Watcher:
         finally:
             del self._waiting[future]
 
+    def close(self) -> None:
+        """Look no longer; nobody waits any more."""
+        if self._poller is not None:
+            self._poller.cancel()
+
     async def until(self, find: Callable[[], R | None], seconds: float, what: str) -> R:
         """What `find` (called in a thread after every change) gives, once it is not None. Raises `TookTooLong`."""
         loop = asyncio.get_running_loop()
