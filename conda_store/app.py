@@ -14,6 +14,7 @@ from traitlets import Bool, Enum, Float, Integer, List, TraitError, Type, Unicod
 
 from conda_store._version import __version__
 from conda_store.auth.base import Authenticator
+from conda_store.auth.bindings import RoleBindings
 from conda_store.auth.dummy import DummyAuthenticator
 from conda_store.auth.origins import LOOPBACK_NAMES, BrowserRules
 from conda_store.auth.secret import ensure_secret
@@ -47,7 +48,7 @@ class CondaStore(ConfiguredApplication):
         "Usage: conda-store serve [OPTIONS]\n\nServe environments: pages, REST API and container registry on one port."
     )
     examples = "conda-store serve --port 5000 --directory /srv/conda-store"
-    classes = [BuildLimits, OnDemandImages, ImageBuilder, DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares both so
+    classes = [BuildLimits, OnDemandImages, ImageBuilder, RoleBindings, DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares both so
     aliases = {  # noqa: RUF012
         "config": "CondaStore.config_file",
         "port": "CondaStore.port",
@@ -299,6 +300,7 @@ class CondaStore(ConfiguredApplication):
     def _web_settings(self) -> WebSettings:
         return WebSettings(
             authenticator=self.authenticator,
+            bindings=made(RoleBindings, self).bindings(),
             rules=BrowserRules.of([self.address, self.registry_address, *self.allowed_hosts], self.allowed_origins),
             prefix=self.prefix,
             secret=ensure_secret(self.root / "cookie-secret"),

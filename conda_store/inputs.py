@@ -93,6 +93,29 @@ class EnvironmentChange(Model):
     description: Text | None = None
 
 
+class NamespaceChange(Model):
+    """Other metadata, other role mappings (entity → roles); what is absent stays."""
+
+    metadata: dict[Text, Any] | None = None
+    role_mappings: dict[Text, list[Text]] | None = None
+
+
+class NamespaceMetadata(RootModel[dict[Text, Any]]):
+    """Metadata of a namespace, all of it."""
+
+
+class NamespaceRoleQuery(Model):
+    """Which other namespace a mapping is for."""
+
+    other_namespace: Text
+
+
+class NamespaceRoleChange(NamespaceRoleQuery):
+    """A role for those who belong to another namespace."""
+
+    role: Text
+
+
 class NewToken(Model):
     """A token to make; what is absent is the caller's own, and the time is a day. `role_bindings`: pattern → roles."""
 

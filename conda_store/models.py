@@ -132,6 +132,29 @@ class RoleMapping(Model):
     role: str
 
 
+class NamespaceRole(Model):
+    """A role that a namespace gives to those who belong to another one."""
+
+    id: int
+    namespace: str
+    other_namespace: str
+    role: str
+
+
+class Access(Model):
+    """One reason why somebody has a role on something, and who. `name` is a user, a group, an entity or a token.
+
+    `owner` is whose token it is.
+    """
+
+    subject: Literal["everyone", "signed in", "user", "owner", "group", "members", "token"]
+    name: str | None
+    owner: str | None = None
+    role: str
+    pattern: str
+    reason: str
+
+
 class NamespaceSummary(Model):
     """A namespace in a list."""
 

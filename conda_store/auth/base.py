@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from traitlets.config import LoggingConfigurable
 
 from conda_store.auth.permissions import Identity
+from conda_store.auth.rules import Rule
 from conda_store.errors import BadInput
 
 
@@ -34,6 +35,10 @@ class Authenticator(LoggingConfigurable):
     @abstractmethod
     def without_credentials(self) -> Identity:
         """The caller who shows nothing."""
+
+    def standing_rules(self) -> tuple[Rule, ...]:
+        """What it gives to people before they come, for the answer to who can see something."""
+        return ()
 
     def check_address(self, address: str) -> None:
         """Raises `BadInput` when it would be unsafe to listen on `address`."""

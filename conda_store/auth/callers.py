@@ -31,11 +31,26 @@ class TokenFinder(Protocol):
         """The same by `Identity.proof`."""
 
 
+class Rights(Protocol):
+    """Knows what people may do whom an authenticator knows."""
+
+    async def complete(self, identity: Identity) -> Identity:
+        """The same caller with all that configuration, namespaces and mappings give."""
+
+    def of_nobody(self, identity: Identity) -> Identity:
+        """The same at once, for whoever shows nothing."""
+
+    def forget(self) -> None:
+        """Look again: a namespace or mapping was changed."""
+
+
 class Callers:
     """Finds out who calls."""
 
-    def __init__(self, authenticator: Authenticator, tokens: TokenFinder, seconds: float = CACHE_SECONDS) -> None:
-        self.authenticator, self.tokens = authenticator, tokens
+    def __init__(
+        self, authenticator: Authenticator, tokens: TokenFinder, rights: Rights, seconds: float = CACHE_SECONDS
+    ) -> None:
+        self.authenticator, self.tokens, self.rights = authenticator, tokens, rights
         self._known: TTLCache[tuple[str, str], Identity] = TTLCache(_CACHED, seconds, time.monotonic)
 
     async def identify(self, authorization: str | None, session: str | None) -> Identity:
@@ -49,10 +64,11 @@ class Callers:
             found = await self.by_secret(secret) if secret else None
         elif session is not None:
             found = await self.authenticator.by_name(session)
+            found = found and await self.rights.complete(found)
         if found is not None:
             return found
         shown = authorization is not None or session is not None
-        return replace(self.authenticator.without_credentials(), credentials_invalid=shown)
+        return replace(self.nobody(), credentials_invalid=shown)
 
     async def by_secret(self, secret: str) -> Identity | None:
         """Whose token this is; None when it is nobody's, or no longer."""
@@ -61,19 +77,27 @@ class Callers:
     async def by_proof(self, proof: str) -> Identity | None:
         """The caller whose `Identity.proof` this was; "" is whoever shows nothing."""
         if not proof:
-            return self.authenticator.without_credentials()
+            return self.nobody()
         found = await self._find("proof", proof, self.tokens)
         return found or await self._find("proof", proof, self.authenticator)
 
     def forget(self) -> None:
-        """Look everybody up again: a token was revoked."""
+        """Look everybody up again: a token was revoked, a namespace or mapping changed."""
         self._known.clear()
+        self.rights.forget()
+
+    def nobody(self) -> Identity:
+        """Whoever shows nothing."""
+        return self.rights.of_nobody(self.authenticator.without_credentials())
 
     async def _find(self, kind: str, value: str, finder: TokenFinder | Authenticator) -> Identity | None:
         found = self._known.get((kind, value))
         if found is None:
             find = finder.by_secret if kind == "secret" else finder.by_proof
             found = await find(value)
+            if found is not None and finder is self.authenticator:
+                # A token has no more than it was given.
+                found = await self.rights.complete(found)
             if found is not None:
                 self._known[kind, value] = found
         return found if found is None or not found.has_expired else None

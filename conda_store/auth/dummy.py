@@ -8,6 +8,7 @@ from traitlets import Unicode
 
 from conda_store.auth.base import Authenticator, refuse_unless_loopback
 from conda_store.auth.permissions import Grant, Identity
+from conda_store.auth.rules import Rule, Subject
 from conda_store.auth.tokens import fingerprint
 
 _ANYWHERE = (Grant("*/*", "admin"),)
@@ -42,7 +43,11 @@ class DummyAuthenticator(Authenticator):
     def without_credentials(self) -> Identity:
         if not self.token:
             return self._administrator()
-        return Identity(name=None, grants=(Grant("default/*", "viewer"),))
+        return Identity(name=None, grants=())
+
+    def standing_rules(self) -> tuple[Rule, ...]:
+        subject = Subject.USER if self.token else Subject.EVERYONE
+        return (Rule(subject, self.username if self.token else "", *_ANYWHERE, "administrator of this server"),)
 
     def check_address(self, address: str) -> None:
         if not self.token:
@@ -59,4 +64,4 @@ class DummyAuthenticator(Authenticator):
         return f"dummy:{fingerprint(self.token)}"
 
     def _administrator(self, *, proof: str = "") -> Identity:
-        return Identity(self.username, _ANYWHERE, proof=proof)
+        return Identity(self.username, _ANYWHERE, proof=proof, has_namespace=False)

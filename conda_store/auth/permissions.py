@@ -36,8 +36,8 @@ _ADMIN = _DEVELOPER | {
 }
 ROLES = {"viewer": _VIEWER, "developer": _DEVELOPER, "admin": _ADMIN}
 PERMISSIONS = _ADMIN
-# Each role has all that those before it have.
-_RANKS = tuple(ROLES)
+#: Each role has all that those before it have.
+RANKS = tuple(ROLES)
 _SYNONYMS = {"editor": "developer"}
 
 
@@ -78,6 +78,8 @@ class Identity:
     """A caller. `proof` names the token that a request carried, "" where there was none: a session, or nothing.
 
     `name` is None for somebody unknown; `credentials_invalid` for somebody whose proof counted for nothing.
+    `groups` are those of a person. Without `has_namespace` (a service, the operator of the machine) no namespace is
+    their own.
     """
 
     name: str | None
@@ -86,6 +88,8 @@ class Identity:
     expiration: datetime | None = None
     proof: str = ""
     credentials_invalid: bool = False
+    groups: tuple[str, ...] = ()
+    has_namespace: bool = True
 
     @property
     def by_token(self) -> bool:
@@ -148,7 +152,7 @@ def covers_all(grants: Iterable[Grant], wanted: Grant) -> bool:
 def common(some: Iterable[Grant], others: Iterable[Grant]) -> tuple[Grant, ...]:
     """What both give. Where neither of two patterns lies within the other one, nothing: rather less than too much."""
     found = {
-        Grant(narrow.pattern, min(one.role, other.role, key=_RANKS.index))
+        Grant(narrow.pattern, min(one.role, other.role, key=RANKS.index))
         for one, other in product(some, tuple(others))
         for narrow, wide in ((one, other), (other, one))
         if matches(wide.pattern, narrow.pattern)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager
 
 from conda_store.db.orm import (
@@ -36,6 +36,7 @@ BUILD_SORTS: _Columns = {
     "started_on": BuildRow.started_on,
     "ended_on": BuildRow.ended_on,
 }
+NAMESPACE_SORTS: _Columns = {"name": NamespaceRow.name, "id": NamespaceRow.id}
 PACKAGE_SORTS: _Columns = {"channel": ChannelRow.name, "name": PackageRow.name}
 
 
@@ -91,6 +92,16 @@ def environments(filters: EnvironmentFilters) -> Select[EnvironmentRow]:
         query = query.join(BuildRow, BuildRow.id == EnvironmentRow.current_build_id)
         query = query.where(BuildRow.status == filters.status)
     return query.where(*_holding(EnvironmentRow.current_build_id, filters.artifact, filters.packages))
+
+
+def namespaces(patterns: Sequence[str]) -> Select[NamespaceRow]:
+    """The rows of namespaces that are not deleted and all of which one of `patterns` covers."""
+    # What covers a whole namespace has nothing but stars for its environments.
+    whole = [left for left, right in (one.split("/", 1) for one in patterns) if not right.strip("*")]
+    named = [left for left in whole if "*" not in left]
+    covered = (_like(NamespaceRow.name, left) for left in whole if "*" in left)
+    query = select(NamespaceRow).where(NamespaceRow.deleted_on.is_(None), listed())
+    return query.where(or_(NamespaceRow.name.in_(named), *covered))
 
 
 def builds(filters: BuildFilters) -> Select[BuildRow]:
@@ -179,15 +190,22 @@ def listed() -> ColumnElement[bool]:
 
 def visible(patterns: Sequence[str]) -> ColumnElement[bool]:
     """Whether an environment is covered by one of the patterns `namespace/environment` (`*` for any text)."""
-    pairs = (pattern.split("/", 1) for pattern in patterns)
-    return or_(false(), *(and_(_like(NamespaceRow.name, left), _like(_NAME, right)) for left, right in pairs))
+    pairs = {(left, right) for left, right in (pattern.split("/", 1) for pattern in patterns)}
+    # Most patterns are whole namespaces, and there may be more of them than a chain of OR may have links (1000).
+    whole = {left for left, right in pairs if "*" not in left and not right.strip("*")}
+    single = {(left, right) for left, right in pairs if "*" not in left and "*" not in right}
+    others = sorted(pair for pair in pairs - single if pair[0] not in whole)
+    found = [and_(_like(NamespaceRow.name, left), _like(_NAME, right)) for left, right in others]
+    if single:
+        found.append(tuple_(NamespaceRow.name, _NAME).in_(sorted(single)))
+    return or_(NamespaceRow.name.in_(sorted(whole)), *found)
 
 
 _NAME = EnvironmentRow.name
 
 
 def _like(column: InstrumentedAttribute[str], pattern: str) -> ColumnElement[bool]:
-    if pattern == "*":
+    if not pattern.strip("*"):
         return true()
     if "*" not in pattern:
         return column == pattern

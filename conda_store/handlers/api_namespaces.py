@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, filtered, needs_permission
-from conda_store.inputs import PageQuery
+from conda_store.inputs import NamespaceChange, NamespaceMetadata, PageQuery
 from conda_store.models import Acknowledgement, Answer, Namespace, NamespaceSummary, Page
 
 
@@ -34,3 +34,31 @@ class OneNamespace(ApiHandler):
         """Make a namespace."""
         await self.ask(self.parts.namespaces.create, namespace)
         self.answer(None, "namespace created")
+
+    @needs_permission("namespace::update")
+    @describes(Acknowledgement, body=NamespaceChange)
+    async def put(self, namespace: str) -> None:
+        """Change metadata or role mappings of a namespace."""
+        await self.ask(self.parts.namespaces.change, namespace, self.body(NamespaceChange))
+        self.parts.callers.forget()
+        self.answer(None)
+
+    @needs_permission("namespace::delete")
+    @describes(Acknowledgement)
+    async def delete(self, namespace: str) -> None:
+        """Delete a namespace with all its environments."""
+        await self.ask(self.parts.namespaces.delete, namespace)
+        self.parts.callers.forget()
+        self.answer(None)
+
+
+class Metadata(ApiHandler):
+    """`namespace/{namespace}/metadata/`"""
+
+    @needs_permission("namespace::update")
+    @describes(Acknowledgement, body=NamespaceMetadata)
+    async def put(self, namespace: str) -> None:
+        """Replace the metadata of a namespace."""
+        wanted = NamespaceChange(metadata=self.body(NamespaceMetadata).root)
+        await self.ask(self.parts.namespaces.change, namespace, wanted)
+        self.answer(None)

@@ -26,10 +26,12 @@ from conda_store.errors import BadInput, Problem
 from conda_store.handlers.failures import Failure, failure_of
 from conda_store.handlers.places import Places
 from conda_store.handlers.verbs import PUBLIC, SIGNED_IN
+from conda_store.managers.access import AccessManager
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.role_mappings import RoleMappingManager
 from conda_store.managers.settings import SettingManager
 from conda_store.managers.state import StateManager
 from conda_store.managers.tokens import TokenManager
@@ -58,6 +60,8 @@ class Parts:
     builds: BuildManager
     artifacts: ArtifactManager
     namespaces: NamespaceManager
+    role_mappings: RoleMappingManager
+    access: AccessManager
     state: StateManager
     watcher: Watcher
     tokens: TokenManager

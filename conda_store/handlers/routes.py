@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root, pages
+from conda_store.handlers.api_access import WhoHasAccess
+from conda_store.handlers.api_roles import Role, Roles
 from conda_store.handlers.api_settings import Settings
 from conda_store.handlers.api_specifications import Specifications
 from conda_store.handlers.api_tokens import OneToken, Tokens
@@ -28,6 +30,11 @@ ROUTES = (
     Route("openapi.json", api_root.OpenApi),
     Route(f"{_V1}namespace/", api_namespaces.Namespaces),
     Route(f"{_V1}namespace/{{namespace}}/", api_namespaces.OneNamespace),
+    Route(f"{_V1}namespace/{{namespace}}/metadata/", api_namespaces.Metadata),
+    Route(f"{_V1}namespace/{{namespace}}/roles/", Roles),
+    Route(f"{_V1}namespace/{{namespace}}/role/", Role),
+    Route(f"{_V1}namespace/{{namespace}}/access/", WhoHasAccess),
+    Route(f"{_ENVIRONMENT}access/", WhoHasAccess),
     Route(f"{_V1}environment/", api_environments.Environments),
     Route("api/v2/environment/", api_environments.EnvironmentsByCursor),
     Route(_ENVIRONMENT, api_environments.OneEnvironment),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conda_store.auth.base import Authenticator
+from conda_store.auth.bindings import Bindings
 from conda_store.auth.callers import Callers
 from conda_store.auth.origins import BrowserRules
 from conda_store.auth.tokens import RegistryTokens
@@ -22,6 +23,7 @@ from conda_store.handlers.registry_access import RegistryAccess
 from conda_store.handlers.registry_base import at_once
 from conda_store.handlers.router import Route, RouteTable, Site
 from conda_store.handlers.routes import ROUTES
+from conda_store.managers.access import AccessManager
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
@@ -29,6 +31,8 @@ from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import DynamicSettings, ImageManager
 from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.rights import Rights, RightsManager
+from conda_store.managers.role_mappings import RoleMappingManager
 from conda_store.managers.settings import SettingManager
 from conda_store.managers.state import StateManager
 from conda_store.managers.tokens import OwnTokens, TokenManager
@@ -43,6 +47,7 @@ class WebSettings:
     """How the server speaks HTTP: who may call, under which names and prefix, and its limits."""
 
     authenticator: Authenticator
+    bindings: Bindings
     rules: BrowserRules
     prefix: str
     secret: bytes
@@ -66,8 +71,12 @@ def make_site(
     """The registry and `routes`, over the database of `watcher`; `settings` are Tornado's."""
     serve = RegistryServer(watcher.database, storage)
     tokens = TokenManager(watcher.database)
-    callers = Callers(web.authenticator, OwnTokens(tokens, watcher, web.authenticator))
-    parts = _parts(watcher, executor, serve, jobs, web, tokens, callers)
+    manager = RightsManager(watcher.database, web.bindings, web.authenticator.standing_rules())
+    rights = Rights(manager, watcher)
+    own_tokens = OwnTokens(tokens, watcher, web.authenticator, rights)
+    callers = Callers(web.authenticator, own_tokens, rights)
+    access = AccessManager(watcher.database, manager, own_tokens)
+    parts = _parts(watcher, executor, serve, jobs, web, tokens, callers, access)
     # Where the database is a local file, a thread costs more than the query.
     door = at_once if jobs.database_url.startswith("sqlite") else watcher.call
     registry = registry_routes(
@@ -89,13 +98,16 @@ def _parts(
     web: WebSettings,
     tokens: TokenManager,
     callers: Callers,
+    access: AccessManager,
 ) -> Parts:
     database, storage, places = watcher.database, serve.storage, jobs.places
     return Parts(
         environments=EnvironmentManager(database, executor, places, serve.forget),
         builds=BuildManager(database, executor, storage, places, jobs.policy, web.submissions, serve.forget),
         artifacts=ArtifactManager(database, executor, storage),
-        namespaces=NamespaceManager(database),
+        namespaces=NamespaceManager(database, executor, places, serve.forget),
+        role_mappings=RoleMappingManager(database),
+        access=access,
         state=StateManager(database, storage, web.directory),
         watcher=watcher,
         tokens=tokens,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
@@ -14,15 +12,14 @@ from conda_store.auth.permissions import Identity
 from conda_store.builds import states
 from conda_store.builds.current import show_current
 from conda_store.builds.keys import Places
-from conda_store.builds.publishing import withdraw_all_images
 from conda_store.db import Database, lists
 from conda_store.db.orm import BuildRow, EnvironmentRow
 from conda_store.db.queries import find_current_build, find_environment
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
+from conda_store.managers.deleting import hide
 from conda_store.managers.paging import cursor_page_of, order_of, page_of
 from conda_store.managers.shapes import build_of, environment_of
-from conda_store.registry.names import repository
 
 _DEFAULT_ORDER = ("namespace", "name")
 
@@ -92,15 +89,9 @@ class EnvironmentManager:
         Its builds are canceled.
         """
         with self.database.write() as session:
-            row = live_environment(session, namespace, name)
-            row.deleted_on = datetime.now(UTC)
-            running = [build.id for build in _running(session, row.id)]
-            for build_id in running:
-                states.cancel(session, build_id)
-            show_current(session, row, self.places)
-            withdraw_all_images(session, repository(namespace, name))
+            canceled = hide(session, live_environment(session, namespace, name), self.places)
         self._forget()
-        for build_id in running:
+        for build_id in canceled:
             self.executor.cancel(build_id)
 
 
@@ -110,11 +101,6 @@ def live_environment(session: Session, namespace: str, name: str) -> Environment
     if row is None:
         raise EnvironmentNotFound(f"There is no environment '{namespace}/{name}'.")
     return row
-
-
-def _running(session: Session, environment_id: int) -> list[BuildRow]:
-    running = BuildRow.status.not_in(states.ENDED)
-    return list(session.scalars(select(BuildRow).where(BuildRow.environment_id == environment_id, running)))
 
 
 def _check_may_be_current(build: BuildRow | None, environment: EnvironmentRow, build_id: int) -> None:

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
-from conda_store.auth.permissions import Identity, matches
+from conda_store.auth.permissions import Identity
+from conda_store.builds.keys import Places
 from conda_store.db import Database, lists
-from conda_store.db.orm import NamespaceRow
+from conda_store.db.orm import EnvironmentRow, NamespaceRow
 from conda_store.db.queries import find_namespace
 from conda_store.errors import BadInput, CondaStoreError
-from conda_store.managers.shapes import namespace_of
+from conda_store.executors.base import Executor
+from conda_store.managers.deleting import hide
+from conda_store.managers.paging import order_of, page_of
+from conda_store.managers.role_mappings import (
+    live_namespace,
+    remove_mappings_about,
+    replace_mappings,
+    role_mappings_of,
+)
+from conda_store.managers.shapes import namespace_of, summary_of
 from conda_store.registry.names import DYNAMIC
 
 NAME_BYTES = 100
+#: Nobody's own: neither a user nor a group of such a name gets them.
+RESERVED = frozenset({"default", "filesystem", "global", DYNAMIC})
 
 _FORBIDDEN = "/*:"
-
-
-class NamespaceNotFound(CondaStoreError):
-    """No such namespace."""
-
-    status = 404
-    code = "namespace_not_found"
 
 
 class NamespaceExists(CondaStoreError):
@@ -35,39 +42,65 @@ class NamespaceExists(CondaStoreError):
     code = "namespace_exists"
 
 
-class NamespaceManager:
-    """Lists and makes namespaces."""
+class Kind(StrEnum):
+    """Whose a namespace is: fixed when it is made."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    USER = "user"
+    GROUP = "group"
+    SHARED = "shared"
+
+
+class NamespaceManager:
+    """What a caller may ask of namespaces; `forget` empties the registry's caches."""
+
+    def __init__(self, database: Database, executor: Executor, places: Places, forget: Callable[[], None]) -> None:
+        self.database, self.executor, self.places, self._forget = database, executor, places, forget
 
     def page(self, identity: Identity, asked: inputs.PageQuery, most: int) -> models.Page[models.NamespaceSummary]:
-        """The namespaces of which the caller may read something, by name."""
-        patterns = [pattern.split("/")[0] + "/*" for pattern in identity.patterns("namespace::read")]
+        """The namespaces that the caller may read, by name."""
+        query = lists.namespaces(identity.patterns("namespace::read"))
+        order = order_of(asked, lists.NAMESPACE_SORTS, NamespaceRow.id, ("name",))
         with self.database.read() as session:
-            rows = session.scalars(select(NamespaceRow).where(NamespaceRow.deleted_on.is_(None), lists.listed()))
-            seen = sorted(
-                (row.name, row.id) for row in rows if any(matches(pattern, f"{row.name}/*") for pattern in patterns)
-            )
-        number, size = asked.page or 1, min(asked.size or most, most)
-        part = seen[(number - 1) * size : number * size]
-        data = [models.NamespaceSummary(id=row_id, name=name) for name, row_id in part]
-        return models.Page[models.NamespaceSummary](data=data, page=number, size=size, count=len(seen))
+            return page_of(session, query, order, asked, most, summary_of)
 
     def get(self, name: str) -> models.Namespace:
-        """One namespace; raises `NamespaceNotFound`."""
+        """One namespace with its role mappings; raises `NamespaceNotFound`."""
         with self.database.read() as session:
-            row = find_namespace(session, name)
-            if row is None:
-                raise NamespaceNotFound(f"There is no namespace '{name}'.")
-            return namespace_of(row)
+            row = live_namespace(session, name)
+            return namespace_of(row, role_mappings_of(session, row))
 
     def create(self, name: str) -> None:
-        """Make a namespace; raises `NamespaceExists`, `BadInput` for a name that none can have."""
+        """Make a shared namespace; raises `NamespaceExists`, `BadInput` for a name that none can have."""
         with self.database.write() as session:
             if find_namespace(session, checked_name(name)) is not None:
                 raise NamespaceExists(f"The namespace '{name}' exists already.")
             ensure_namespace(session, name)
+
+    def change(self, name: str, wanted: inputs.NamespaceChange) -> None:
+        """Other metadata, other role mappings (all of them); what is None stays.
+
+        Raises `NamespaceNotFound`, `BadInput` for a malformed pattern or an unknown role.
+        """
+        with self.database.write() as session:
+            row = live_namespace(session, name)
+            if wanted.metadata is not None:
+                row.metadata_ = dict(wanted.metadata)
+            if wanted.role_mappings is not None:
+                replace_mappings(session, row, wanted.role_mappings)
+
+    def delete(self, name: str) -> None:
+        """Delete a namespace with its environments, whose builds are canceled and images served no longer.
+
+        What it shares, and what is shared with it, ends. Raises `NamespaceNotFound`.
+        """
+        with self.database.write() as session:
+            row = live_namespace(session, name)
+            canceled = [one for place in _environments(session, row) for one in hide(session, place, self.places)]
+            row.deleted_on = datetime.now(UTC)
+            remove_mappings_about(session, row)
+        self._forget()
+        for build_id in canceled:
+            self.executor.cancel(build_id)
 
 
 def checked_name(name: str) -> str:
@@ -84,12 +117,27 @@ def checked_name(name: str) -> str:
     return name
 
 
-def ensure_namespace(session: Session, name: str) -> NamespaceRow:
-    """The row of a namespace, made (or brought back) when there is none."""
-    row = session.scalar(select(NamespaceRow).where(NamespaceRow.name == name))
+def ensure_namespace(session: Session, name: str, kind: Kind | None = None) -> NamespaceRow:
+    """The row of a namespace, made when there is none; one that is there keeps its kind.
+
+    Without `kind` it is what a deleted one of this name was, so that nobody loses what is theirs to a request that
+    came between; else shared. What a deleted one held does not come back with the name.
+    """
+    row = find_namespace(session, name)
     if row is None:
-        row = NamespaceRow(name=name, kind="shared", metadata_={}, created_on=datetime.now(UTC))
+        row = NamespaceRow(
+            name=name, kind=kind or _last_kind(session, name), metadata_={}, created_on=datetime.now(UTC)
+        )
         session.add(row)
-    row.deleted_on = None
-    session.flush()
+        session.flush()
     return row
+
+
+def _last_kind(session: Session, name: str) -> str:
+    query = select(NamespaceRow.kind).where(NamespaceRow.name == name).order_by(NamespaceRow.id.desc())
+    return session.scalar(query.limit(1)) or Kind.SHARED
+
+
+def _environments(session: Session, namespace: NamespaceRow) -> list[EnvironmentRow]:
+    living = (EnvironmentRow.namespace_id == namespace.id, EnvironmentRow.deleted_on.is_(None))
+    return list(session.scalars(select(EnvironmentRow).where(*living)))

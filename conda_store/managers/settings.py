@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from conda_store.builds.levels import EVERYWHERE, levels_of
 from conda_store.db import Database
 from conda_store.db.orm import SettingRow
-from conda_store.db.queries import find_environment, find_namespace
+from conda_store.db.queries import find_environment
 from conda_store.managers.environments import EnvironmentNotFound
-from conda_store.managers.namespaces import NamespaceNotFound, ensure_namespace
+from conda_store.managers.namespaces import ensure_namespace
+from conda_store.managers.role_mappings import live_namespace
 from conda_store.registry.names import DYNAMIC
 from conda_store.settings import Values, checked, merged
 
@@ -54,10 +55,7 @@ def _ids(session: Session, namespace: str | None, name: str | None) -> _Ids:
     if namespace is None:
         return EVERYWHERE, EVERYWHERE
     if name is None:
-        row = find_namespace(session, namespace)
-        if row is None:
-            raise NamespaceNotFound(f"There is no namespace '{namespace}'.")
-        return row.id, EVERYWHERE
+        return live_namespace(session, namespace).id, EVERYWHERE
     environment = find_environment(session, namespace, name)
     if environment is None:
         raise EnvironmentNotFound(f"There is no environment '{namespace}/{name}'.")

@@ -14,9 +14,14 @@ _READY = "READY"
 _SHOWN = frozenset(get_args(models.ArtifactName))
 
 
-def namespace_of(row: NamespaceRow) -> models.Namespace:
-    """A namespace."""
-    return models.Namespace(id=row.id, name=row.name, metadata_=row.metadata_ or {})
+def summary_of(row: NamespaceRow) -> models.NamespaceSummary:
+    """A namespace in a list."""
+    return models.NamespaceSummary(id=row.id, name=row.name)
+
+
+def namespace_of(row: NamespaceRow, mappings: list[models.RoleMapping] | None = None) -> models.Namespace:
+    """A namespace; in an environment it stands without what it shares, which only its own answer tells."""
+    return models.Namespace(id=row.id, name=row.name, metadata_=row.metadata_ or {}, role_mappings=mappings or [])
 
 
 def environment_of(row: EnvironmentRow, current: models.Build | None = None) -> models.Environment:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
 from conda_store.auth.base import Authenticator
+from conda_store.auth.callers import Rights
 from conda_store.auth.permissions import Grant, Identity, common, covers_all
 from conda_store.auth.tokens import fingerprint, new_secret
 from conda_store.db import Database
@@ -73,6 +74,15 @@ class TokenManager:
                 raise TokenNotFound(f"You have no token {token_id}.")
             row.revoked_on = datetime.now(UTC)
 
+    def covering(self, namespace: str, environment: str) -> tuple[tuple[models.Token, Identity], ...]:
+        """Tokens that count and were given something on an environment (`*`: on all of a namespace), each with what it
+        gives at most; the oldest first."""
+        query = select(TokenRow).where(TokenRow.revoked_on.is_(None), _lasting())
+        with self.database.read() as session:
+            rows = session.scalars(query.order_by(TokenRow.id)).all()
+        found = [(_shown(row), _identity_of(row)) for row in rows]
+        return tuple(pair for pair in found if any(one.covers(namespace, environment) for one in pair[1].grants))
+
     def find_by_secret(self, secret: str) -> Identity | None:
         """What a token gives at most, in its owner's name; None for one that counts for nothing."""
         return self._find(TokenRow.secret_sha256 == fingerprint(secret))
@@ -93,20 +103,14 @@ class TokenManager:
         if row.last_used_on is None or row.last_used_on + _USED_EVERY < now:
             with self.database.write() as session:
                 _note_use(session, row.id, now)
-        return Identity(
-            name=row.owner,
-            grants=_grants_of(row.grants),
-            primary_namespace=row.primary_namespace,
-            expiration=row.expires_on,
-            proof=f"{_PROOF}{row.id}",
-        )
+        return _identity_of(row)
 
 
 class OwnTokens:
     """Recognizes conda-store's own tokens (`auth.callers.TokenFinder`): each gives no more than its owner has now."""
 
-    def __init__(self, manager: TokenManager, watcher: Watcher, authenticator: Authenticator) -> None:
-        self.manager, self.watcher, self.authenticator = manager, watcher, authenticator
+    def __init__(self, manager: TokenManager, watcher: Watcher, authenticator: Authenticator, rights: Rights) -> None:
+        self.manager, self.watcher, self.authenticator, self.rights = manager, watcher, authenticator, rights
 
     async def by_secret(self, secret: str) -> Identity | None:
         """Whose token this is; None when it is nobody's, or no longer."""
@@ -116,11 +120,32 @@ class OwnTokens:
         """The same by `Identity.proof`."""
         return await self._limited(await self.watcher.call(self.manager.find_by_proof, proof))
 
+    async def covering(self, namespace: str, environment: str) -> list[tuple[models.Token, Identity]]:
+        """Tokens whose owners have something to give on an environment (`*`: on all of a namespace)."""
+        tokens = await self.watcher.call(self.manager.covering, namespace, environment)
+        limited = [(token, await self._limited(identity)) for token, identity in tokens]
+        return [(token, identity) for token, identity in limited if identity is not None]
+
     async def _limited(self, token: Identity | None) -> Identity | None:
         owner = await self.authenticator.by_name(token.name) if token is not None and token.name else None
         if token is None or owner is None:
             return None
+        owner = await self.rights.complete(owner)
         return replace(token, grants=common(token.grants, owner.grants))
+
+
+def _lasting() -> ColumnElement[bool]:
+    return or_(TokenRow.expires_on.is_(None), TokenRow.expires_on > datetime.now(UTC))
+
+
+def _identity_of(row: TokenRow) -> Identity:
+    return Identity(
+        name=row.owner,
+        grants=_grants_of(row.grants),
+        primary_namespace=row.primary_namespace,
+        expiration=row.expires_on,
+        proof=f"{_PROOF}{row.id}",
+    )
 
 
 def _note_use(session: Session, token_id: int, now: datetime) -> None:
