@@ -123,5 +123,5 @@ class RegistryAccess:
         return self._puller(who, address, token.repositories)
 
     def _puller(self, who: Identity, address: str = "", repositories: frozenset[str] | None = None) -> Puller:
-        public = self.callers.authenticator.without_credentials()
+        public = self.callers.nobody()
         return Puller(who, public, address, repositories, self.on_demand_for_all)
