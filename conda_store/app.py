@@ -264,7 +264,7 @@ class CondaStore(ConfiguredApplication):
             self.authenticator.check_address(address)
         check_writable(self.root)
         self.limits, self.on_demand = made(BuildLimits, self), made(OnDemandImages, self)
-        self.images = made(ImageBuilder, self)
+        self.images, self.bindings = made(ImageBuilder, self), made(RoleBindings, self).bindings()
         self.executor = made(executor_class, self)
         self.service = Service(self.job_settings(), self.executor, self.threads, partial(log_request, self.log))
         self.database = self.service.database
@@ -300,7 +300,7 @@ class CondaStore(ConfiguredApplication):
     def _web_settings(self) -> WebSettings:
         return WebSettings(
             authenticator=self.authenticator,
-            bindings=made(RoleBindings, self).bindings(),
+            bindings=self.bindings,
             rules=BrowserRules.of([self.address, self.registry_address, *self.allowed_hosts], self.allowed_origins),
             prefix=self.prefix,
             secret=ensure_secret(self.root / "cookie-secret"),

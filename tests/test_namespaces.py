@@ -123,7 +123,7 @@ def test_who_comes_later_gets_nothing_and_the_log_says_so_once(
         server.loop.call_soon_threadsafe(server.app.service.servers[0].request_callback.parts.callers.forget)  # type: ignore[attr-defined]
         assert roles_of(user) == EVERY
         with server.app.database.read() as session:
-            kinds = dict(session.execute(select(NamespaceRow.name, NamespaceRow.kind)).tuples())
+            kinds = {row.name: row.kind for row in session.scalars(select(NamespaceRow))}
     assert kinds == {"data": "group", "dora": "user", "group": "user", "data-ml": "group"}
     said = [record.getMessage() for record in caplog.records]
     assert said.count("The user 'data' gets no namespace. 'data' is a group namespace already.") == 1
