@@ -6,11 +6,12 @@ Functions take the session first and give rows; which fields and sizes a caller 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager
 
 from conda_store.db.orm import (
@@ -101,7 +102,7 @@ def namespaces(patterns: Sequence[str]) -> Select[NamespaceRow]:
     named = [left for left in whole if "*" not in left]
     covered = (_like(NamespaceRow.name, left) for left in whole if "*" in left)
     query = select(NamespaceRow).where(NamespaceRow.deleted_on.is_(None), listed())
-    return query.where(or_(NamespaceRow.name.in_(named), *covered))
+    return query.where(or_(_named_one_of(named), *covered))
 
 
 def builds(filters: BuildFilters) -> Select[BuildRow]:
@@ -193,12 +194,20 @@ def visible(patterns: Sequence[str]) -> ColumnElement[bool]:
     pairs = {(left, right) for left, right in (pattern.split("/", 1) for pattern in patterns)}
     # Most patterns are whole namespaces, and there may be more of them than a chain of OR may have links (1000).
     whole = {left for left, right in pairs if "*" not in left and not right.strip("*")}
-    single = {(left, right) for left, right in pairs if "*" not in left and "*" not in right}
-    others = sorted(pair for pair in pairs - single if pair[0] not in whole)
-    found = [and_(_like(NamespaceRow.name, left), _like(_NAME, right)) for left, right in others]
-    if single:
-        found.append(tuple_(NamespaceRow.name, _NAME).in_(sorted(single)))
-    return or_(NamespaceRow.name.in_(sorted(whole)), *found)
+    single: defaultdict[str, list[str]] = defaultdict(list)
+    found = []
+    for left, right in sorted(pair for pair in pairs if pair[0] not in whole):
+        if "*" in left or "*" in right:
+            found.append(and_(_like(NamespaceRow.name, left), _like(_NAME, right)))
+        else:
+            single[left].append(right)
+    found += [and_(NamespaceRow.name == left, _NAME.in_(rights)) for left, rights in single.items()]
+    return or_(_named_one_of(whole), *found)
+
+
+def _named_one_of(names: Collection[str]) -> ColumnElement[bool]:
+    # An empty IN would be a query of its own.
+    return NamespaceRow.name.in_(sorted(names)) if names else false()
 
 
 _NAME = EnvironmentRow.name
