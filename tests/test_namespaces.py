@@ -18,7 +18,7 @@ from conda_store.errors import BadInput
 from conda_store.registry.names import repository
 from tests.people import client_of, header_of, peopled
 from tests.registry_house import admit
-from tests.server import YAML, Server, running
+from tests.server import YAML, NeverExecutor, Server, running
 from tests.test_tokens import image_of
 
 HOSTILE = ["ana@lab.org", "Ana+x", "ana.b", "anaxb", "Äna Ö", "50%", "a'b"]
@@ -132,14 +132,17 @@ def test_who_comes_later_gets_nothing_and_the_log_says_so_once(
     assert sum("The group 'global' gets no namespace" in line for line in said) == 1
 
 
-def test_whose_a_namespace_is_outlives_its_deletion(people: People) -> None:
+def test_whose_a_namespace_is_outlives_its_deletion(server: Server, people: People) -> None:
     eve = people["eve"]
     assert submit(eve, "old") == 200
+    build_id = data_of(eve.get("environment/eve/old/"))["current_build_id"]
     assert eve.delete("namespace/eve/").json() == {"status": "ok", "data": None, "message": None}
     assert eve.get("environment/eve/old/").status_code == 404
+    assert isinstance(server.app.executor, NeverExecutor) and build_id in server.app.executor.canceled
     assert data_of(eve.get("namespace/eve/"))["name"] == "eve"
     assert roles_of(eve)["eve/*"] == ["admin"] and submit(eve, "new") == 200
     assert {one for one in seen_by(eve) if one.startswith("eve/")} == {"eve/new"}
+    refused(people["root"].delete("namespace/conda-store-dynamic/"), 400, "bad_input")
 
 
 def test_metadata_and_role_mappings_of_a_namespace(people: People) -> None:

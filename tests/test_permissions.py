@@ -16,6 +16,7 @@ from conda_store.auth.permissions import PERMISSIONS, RANKS, ROLES, Grant, Ident
 from conda_store.auth.rules import Rule, Subject, covering, reduced, rights
 from conda_store.db import Database, lists
 from conda_store.db.orm import EnvironmentRow, NamespaceRow
+from tests.postgres_server import PostgresServer, postgres_server  # noqa: F401
 
 # Everything that regular expressions, globs, LIKE and SQL give a meaning, and capitals.
 ALPHABET = "aAb.+@%_[]^$?\\ö'-"
@@ -60,10 +61,14 @@ def test_leaving_out_what_is_included_changes_no_answer(some: list[Grant], names
         assert before.may(telling, namespace, name) is after.may(telling, namespace, name)
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Every name of an environment in every namespace."""
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('permissions') / 'database'}")
+    url = f"sqlite:///{tmp_path_factory.mktemp('permissions') / 'database'}"
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        url = server.new_database()
+    database = Database(url)
     database.create_or_upgrade()
     now = datetime.now(UTC)
     with database.write() as session:

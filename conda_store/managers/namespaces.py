@@ -91,8 +91,11 @@ class NamespaceManager:
     def delete(self, name: str) -> None:
         """Delete a namespace with its environments, whose builds are canceled and images served no longer.
 
-        What it shares, and what is shared with it, ends. Raises `NamespaceNotFound`.
+        What it shares, and what is shared with it, ends. Raises `NamespaceNotFound`, `BadInput` for that of images on
+        demand, which go by themselves.
         """
+        if name == DYNAMIC:
+            raise BadInput(f"'{DYNAMIC}' cannot be deleted: its images go when nobody has pulled them for long.")
         with self.database.write() as session:
             row = live_namespace(session, name)
             canceled = [one for place in _environments(session, row) for one in hide(session, place, self.places)]
