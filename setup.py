@@ -55,7 +55,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["conda_store", "conda_store.*"]),
     package_data={
-        "conda_store": ["static/*", "templates/*"],
+        "conda_store": ["py.typed", "static/*", "templates/*"],
         "conda_store.db": ["alembic/*.py", "alembic/script.py.mako", "alembic/versions/*.py"],
     },
     install_requires=[

@@ -17,6 +17,7 @@ import click
 
 from conda_store._version import __version__
 from conda_store.client_commands import COMMANDS
+from conda_store.client_commands.running import script_arguments
 from conda_store.errors import BadInput, CondaStoreError, ExtraMissing
 
 _FILE = click.Path(path_type=Path)
@@ -232,14 +233,21 @@ def parse_base_images(texts: tuple[str, ...]) -> dict[str, str] | str | None:
     return {platform: source for platform, source in pairs}
 
 
+def arguments(given: list[str]) -> list[str]:
+    """What was given, or what a script says that is to be run (a command's name never is a script)."""
+    if given and given[0] in cli.commands:
+        return given
+    return script_arguments(given) or given
+
+
 def main() -> None:
-    """Run the command line; every foreseen failure is one message and exit status 1, never a traceback."""
+    """Run the command line; every foreseen failure is one message and an exit status, never a traceback."""
     status = 0
     try:
-        cli.main(prog_name="conda-store", standalone_mode=False)
+        cli.main(arguments(sys.argv[1:]), prog_name="conda-store", standalone_mode=False)
     except CondaStoreError as error:
         click.secho(f"Error: {error}", fg="red", err=True)
-        status = 1
+        status = error.exit_status
     except click.exceptions.Exit as error:
         status = error.exit_code
     except click.ClickException as error:

@@ -34,6 +34,8 @@ class CondaStoreError(Exception):
 
     status = 500
     code = "internal_error"
+    #: That of the command which ends with this error (docs/command-line.md).
+    exit_status = 1
 
     def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
         super().__init__(message)

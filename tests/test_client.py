@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from conda_store.client import Client, NotAllowed, NotFound, ServerBusy, ServerRefused, WaitTimedOut, WrongState
-from conda_store.client_answers import AnswerUnreadable, BuildFailed, ServerUnreachable
-from conda_store.client_events import EventDecoder
+from conda_store.client.answers import AnswerUnreadable, BuildFailed, ServerUnreachable
+from conda_store.client.events import EventDecoder
 from conda_store.errors import BadInput, CondaStoreError, Problem
 from tests.odd_server import Asked, OddServer, Reply, build, environment, event, odd_server, ok, refused, stream
 

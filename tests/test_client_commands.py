@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import subprocess
 import sys
 import tarfile
@@ -18,6 +15,7 @@ import pytest
 from conda_store.builds.states import canceled
 from conda_store.client import Client
 from conda_store.executors.local import LocalExecutor
+from tests.command_line import in_a_terminal, shell
 from tests.invented import InventedChannel, text_file
 from tests.server import Server, running
 
@@ -29,34 +27,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An application whose builds the tests end themselves; everybody is its administrator."""
     with running(tmp_path_factory.mktemp("server")) as one:
         yield one
-
-
-def shell(server: Server | None, *words: str, status: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a command against a server, its address in the environment."""
-    url = {"CONDA_STORE_URL": f"{server.root}{server.app.prefix}"} if server else {}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CONDA_STORE_")}
-    command = [sys.executable, "-m", "conda_store", *words]
-    done = subprocess.run(command, capture_output=True, text=True, env={**kept, **url, **environ}, timeout=60)
-    assert done.returncode == status, done.stderr
-    return done
-
-
-def in_a_terminal(server: Server, *words: str) -> str:
-    """What a command prints when its output is a terminal."""
-    leader, follower = pty.openpty()
-    environ = {**os.environ, "CONDA_STORE_URL": f"{server.root}{server.app.prefix}", "COLUMNS": "100", "TERM": "xterm"}
-    command = [sys.executable, "-m", "conda_store", *words]
-    process = subprocess.Popen(command, stdout=follower, stderr=follower, env=environ)
-    os.close(follower)
-    said = b""
-    while select.select([leader], [], [], 60)[0]:
-        try:
-            said += os.read(leader, 65536)
-        except OSError:  # Linux says so when the other side is closed
-            break
-    os.close(leader)
-    assert process.wait() == 0, said
-    return said.decode()
 
 
 def test_an_environment_from_its_file_to_its_lockfile(server: Server, tmp_path: Path) -> None:
@@ -147,13 +117,13 @@ def test_a_failed_build_fails_who_waits_with_its_reason(server: Server, tmp_path
     )
     late = shell(server, "cancel", str(build_id), status=1).stderr
     assert late.startswith("Error: ") and "FAILED" in late
-    missing = shell(server, "download", str(build_id), "archive", "-o", str(tmp_path / "a"), status=1).stderr
+    missing = shell(server, "download", str(build_id), "archive", "-o", str(tmp_path / "a"), status=5).stderr
     assert "numpy 9 does not exist." in missing and list(tmp_path.iterdir()) == []
 
 
 def test_waiting_may_have_a_limit(server: Server) -> None:
     build_id = server.submit("queued")
-    done = shell(server, "wait", str(build_id), "--timeout", "0.3", status=1)
+    done = shell(server, "wait", str(build_id), "--timeout", "0.3", status=124)
     assert f"Build {build_id} has not ended after 0.3 seconds; it goes on." in done.stderr
 
 
@@ -163,13 +133,13 @@ def test_wrong_input_is_answered_with_its_places(server: Server, tmp_path: Path)
     message = shell(server, "create", str(file), status=1).stderr
     assert "line 1, column 7" in message and "line 3, column 1" in message
     assert "cannot be read" in shell(server, "create", str(tmp_path / "none.yaml"), status=1).stderr
-    assert "There is no build 999." in shell(server, "logs", "999", status=1).stderr
+    assert "There is no build 999." in shell(server, "logs", "999", status=5).stderr
     assert "NAMESPACE/NAME" in shell(server, "show", "nothing", status=2).stderr
-    assert "nowhere" in shell(server, "show", "nowhere/nothing", status=1).stderr
+    assert "nowhere" in shell(server, "show", "nowhere/nothing", status=5).stderr
 
 
 def test_nobody_at_the_address() -> None:
-    message = shell(None, "list", "--url", "http://127.0.0.1:1", status=1).stderr
+    message = shell(None, "list", "--url", "http://127.0.0.1:1", status=3).stderr
     assert "No conda-store server answers at http://127.0.0.1:1" in message and "CONDA_STORE_URL" in message
     assert "Traceback" not in message
 
@@ -180,7 +150,7 @@ def test_a_token_opens_what_is_closed(tmp_path: Path) -> None:
         file = tmp_path / "environment.yaml"
         file.write_text(YAML)
         for environ in ({}, {"CONDA_STORE_TOKEN": "wrong"}):
-            refused = shell(server, "create", str(file), status=1, **environ)
+            refused = shell(server, "create", str(file), status=4, **environ)
             assert refused.stderr.startswith("Error: ") and refused.stdout == ""
         assert shell(server, "create", str(file), CONDA_STORE_TOKEN=proof).stdout == "1\n"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from conda_store.client import Client, NotFound, ServerBusy, ServerRefused
-from conda_store.client_answers import AnswerUnreadable, ServerUnreachable
-from conda_store.client_download import written_whole
+from conda_store.client.answers import AnswerUnreadable, ServerUnreachable
+from conda_store.client.download import written_whole
 from conda_store.errors import CondaStoreError, StorageFull
 from tests.odd_server import OddServer, Reply, build, environment, odd_server, ok, refused
 

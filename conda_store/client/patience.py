@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from conda_store.client_answers import ServerBusy, ServerUnreachable
+from conda_store.client.answers import ServerBusy, ServerUnreachable
 
 # A connection that held this long was a good one, even if nothing was said on it.
 _HELD_SECONDS = 5.0
@@ -34,6 +34,11 @@ class Patience:
     def came(self) -> None:
         """Something new came, so that it was worth trying."""
         self._connected, self._failing_since = True, None
+
+    def heard(self, error: ServerBusy) -> None:
+        """The server answered that what was asked for is on its way: that may take long."""
+        if error.code == "not_ready_yet":
+            self.came()
 
     @contextmanager
     def bearing(self) -> Iterator[None]:

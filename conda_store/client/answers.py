@@ -23,6 +23,7 @@ class ServerUnreachable(CondaStoreError):
 
     status = _NO_STATUS
     code = "server_unreachable"
+    exit_status = 3
 
 
 class AnswerUnreadable(CondaStoreError):
@@ -37,6 +38,7 @@ class WaitTimedOut(CondaStoreError):
 
     status = 504
     code = "wait_timed_out"
+    exit_status = 124
 
 
 class BuildFailed(CondaStoreError):
@@ -67,9 +69,13 @@ class InputRefused(ServerRefused, BadInput):
 class NotAllowed(ServerRefused):
     """403: the token is missing, wrong or expired, or its owner may not do this."""
 
+    exit_status = 4
+
 
 class NotFound(ServerRefused):
     """404: there is no such thing."""
+
+    exit_status = 5
 
 
 class WrongState(ServerRefused):
@@ -78,6 +84,8 @@ class WrongState(ServerRefused):
 
 class ServerBusy(ServerRefused):
     """429, 502, 503, 504: the same request may succeed later."""
+
+    exit_status = 3
 
 
 _KINDS: Mapping[int, type[ServerRefused]] = {
@@ -165,12 +173,52 @@ class Build:
             status=data["status"],
             status_info=data.get("status_info"),
             size=data.get("size") or 0,
-            scheduled_on=_time(data["scheduled_on"]),
-            started_on=_time(data["started_on"]) if data.get("started_on") else None,
-            ended_on=_time(data["ended_on"]) if data.get("ended_on") else None,
+            scheduled_on=time_of(data["scheduled_on"]),
+            started_on=time_of(data["started_on"]) if data.get("started_on") else None,
+            ended_on=time_of(data["ended_on"]) if data.get("ended_on") else None,
             artifacts=None if artifacts is None else tuple(Artifact.of(one) for one in artifacts),
             specification=specification.get("spec") if specification else None,
         )
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A build that was asked for; `warnings` are what the author of the file should hear although it was accepted."""
+
+    build_id: int
+    warnings: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Submission:
+        """From JSON."""
+        return cls(int(data["build_id"]), tuple(_problem(one) for one in data.get("warnings") or ()))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What came, went and became something else, as the server lists it."""
+
+    added: Any
+    removed: Any
+    changed: Any
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Changes:
+        """From JSON."""
+        return cls(data["added"], data["removed"], data["changed"])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Between two builds."""
+
+    specification: Changes
+    packages: Changes
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Difference:
+        """From JSON."""
+        return cls(Changes.of(data["specification"]), Changes.of(data["packages"]))
 
 
 @dataclass(frozen=True)
@@ -198,7 +246,7 @@ class Environment:
         )
 
 
-def _time(text: str) -> datetime:
+def time_of(text: str) -> datetime:
     """A time of an answer: naive ones are UTC."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conda_store.client_answers import AnswerUnreadable
+from conda_store.client.answers import AnswerUnreadable
 
 # A line of a log is far smaller; a stream without line ends would fill the memory.
 _LONGEST_EVENT_BYTES = 16 * 1024 * 1024

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from conda_store.client_answers import AnswerUnreadable
+from conda_store.client.answers import AnswerUnreadable
 from conda_store.errors import BadInput, CondaStoreError, StorageFull
 
 #: Told after every chunk: bytes so far, and bytes in all where the server says.

@@ -6,17 +6,26 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 
 from conda_store._version import __version__
-from conda_store.client_answers import AnswerUnreadable, ServerRefused, ServerUnreachable, refusal
+from conda_store.client.answers import AnswerUnreadable, ServerRefused, ServerUnreachable, refusal
 from conda_store.errors import BadInput
 
 T = TypeVar("T")
 
 _PAGE_SIZE = 100
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+
+
+class Speaker:
+    """What all parts of a client share: a connection, and how long it bears a server that is away."""
+
+    _connection: Connection
+    url: str
+    patience_seconds: float
 
 
 class Connection:
@@ -44,6 +53,18 @@ class Connection:
             seen += len(rows)
             page += 1
             yield from rows
+
+    def rows(self, path: str, read: Callable[[Any], T], **options: Any) -> list[T]:
+        """The rows of a list that comes in one answer."""
+        return self.data("GET", path, lambda data: [read(one) for one in data], **options)
+
+    def bare(self, path: str, read: Callable[[Any], T], **options: Any) -> T:
+        """What `read` makes of an answer that has no envelope."""
+        return self._read(read, self.answer("GET", path, **options))
+
+    def tell(self, method: str, path: str, **options: Any) -> None:
+        """Ask for something that is only acknowledged."""
+        self.answer(method, path, **options)
 
     def data(self, method: str, path: str, read: Callable[[Any], T], **options: Any) -> T:
         """What `read` makes of the data in an answer's envelope. Raises `AnswerUnreadable` when it cannot."""
@@ -93,6 +114,11 @@ class Connection:
             f"No conda-store server answers at {self.url} ({reason}). Start one with 'conda-store serve', or name "
             "another address: with --url or CONDA_STORE_URL on the command line, as the first argument of Client."
         )
+
+
+def quoted(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="", errors="replace")
 
 
 def _checked(url: str) -> str:
