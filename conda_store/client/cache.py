@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from conda_store.client.credentials import user_directory
-from conda_store.client.unpacking import remove_tree, unpack
+from conda_store.client.unpacking import check_length, remove_tree, unpack
 from conda_store.errors import BadInput, CondaStoreError, StorageFull
 
 # The last part of a prefix: tools show it as the name of the environment.
@@ -76,6 +76,7 @@ class EnvironmentCache:
 
     def _make(self, key: str, fetch: Callable[[Path], object]) -> Path:
         made = self.directory / f"{key}-{secrets.token_hex(4)}"
+        check_length(made / _PREFIX)
         try:
             made.mkdir(mode=0o700)
             archive = made / "archive.tar.gz"

@@ -29,8 +29,7 @@ class ArchiveDamaged(CondaStoreError):
 
 
 def unpack(archive: Path, prefix: Path) -> None:
-    """Make the environment of a tar.gz at `prefix`. Raises `BadInput` for a path that is too long, `ArchiveDamaged`."""
-    check_length(prefix)
+    """Make the environment of a tar.gz at `prefix`. Raises `ArchiveDamaged`."""
     try:
         with tarfile.open(archive, "r:gz") as members:
             members.extractall(prefix, filter="tar")
@@ -62,8 +61,8 @@ def remove_tree(path: Path) -> None:
 
 
 def _fix_paths(program: Path) -> None:
-    # By this python: the environment may have none.
-    command = [sys.executable, "-I", str(program)]
+    # By this python, as the environment may have none; not with -I, since it imports what lies beside it.
+    command = [sys.executable, "-E", "-s", "-B", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no reason"]

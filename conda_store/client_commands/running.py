@@ -52,7 +52,8 @@ def run(
         error.exit_status = _OWN_FAILURE
         raise
     client.close()
-    execute(prefix, command or ("python",))
+    words = command[1:] if command[:1] == ("--",) else command
+    execute(prefix, words or ("python",))
 
 
 def execute(prefix: Path, command: Sequence[str]) -> None:
