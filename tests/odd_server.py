@@ -120,7 +120,7 @@ class OddHandler(BaseHTTPRequestHandler):
             self.odd.ended.wait()
         self.close_connection = reply.streamed or reply.missing > 0
 
-    do_GET = do_PUT = do_POST = answer
+    do_GET = do_PUT = do_POST = do_DELETE = answer
 
     def _framing(self, reply: Reply) -> dict[str, str]:
         if reply.streamed:

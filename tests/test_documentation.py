@@ -19,13 +19,17 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def all_commands() -> list[list[str]]:
-    """Every command of the command line, as words."""
-    return [[], *([name] for name in cli.commands)]
+def all_commands(group: click.Group = cli, words: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
+    """Every command of the command line, those of groups too, by its words."""
+    found: dict[tuple[str, ...], click.Command] = {words: group}
+    for name, command in group.commands.items():
+        deeper = (*words, name)
+        found |= all_commands(command, deeper) if isinstance(command, click.Group) else {deeper: command}
+    return found
 
 
 @pytest.mark.parametrize("words", all_commands(), ids=" ".join)
-def test_every_command_has_a_help_that_says_something(words: list[str]) -> None:
+def test_every_command_has_a_help_that_says_something(words: tuple[str, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "conda_store", *words, "--help"], capture_output=True, text=True, check=True
     )
@@ -35,8 +39,8 @@ def test_every_command_has_a_help_that_says_something(words: list[str]) -> None:
 
 def test_every_option_explains_itself() -> None:
     silent = [
-        f"{name} {option.opts[0]}"
-        for name, command in cli.commands.items()
+        f"{' '.join(words)} {option.opts[0]}"
+        for words, command in all_commands().items()
         for option in command.params
         if isinstance(option, click.Option) and len((option.help or "").split()) < 4
     ]
@@ -44,11 +48,24 @@ def test_every_option_explains_itself() -> None:
 
 
 def test_the_options_that_the_readme_names_exist() -> None:
-    known = {name for command in cli.commands.values() for option in command.params for name in option.opts}
+    known = {name for command in all_commands().values() for option in command.params for name in option.opts}
     known |= {f"--{name}" for name in (*CondaStore.aliases, *CondaStore.flags, "help-all")}
     named = set(re.findall(r"--[a-z][a-z-]+", README.partition("## Use it")[2]))
     assert named - known == set()
     assert {"--prefix", "--lock", "--archive", "--oci"} <= named
+
+
+def test_the_document_of_the_command_line_names_every_command_and_no_other_option() -> None:
+    text = (ROOT / "docs/command-line.md").read_text()
+    assert [words for words in cli.commands if f"`{words}" not in text and words not in text.split("`")] == []
+    known = {name for command in all_commands().values() for option in command.params for name in option.opts}
+    assert set(re.findall(r"--[a-z][a-z-]+", text)) - known <= {"--help"}
+
+
+def test_only_what_becomes_something_else_prints_no_json() -> None:
+    speaking = {words: one for words, one in all_commands().items() if any(p.name == "url" for p in one.params)}
+    silent = {words for words, one in speaking.items() if not any("--output" in p.opts for p in one.params)}
+    assert len(speaking) > 25 and silent == {("run",)}
 
 
 def test_the_reference_of_the_options_is_that_of_the_options() -> None:

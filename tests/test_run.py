@@ -85,7 +85,8 @@ def test_signals_and_pipes_are_those_of_the_command(built: Built, tmp_path: Path
     ended = run(built, tmp_path, "1", "--", "bash", "-c", "yes | head -n 1; echo ${PIPESTATUS[0]}")
     assert ended.stdout == f"y\n{128 + signal.SIGPIPE}\n"
     run(built, tmp_path, "1", "--", "nothing-of-this-name", status=127)
-    run(built, tmp_path, "1", "--", "/etc/hostname", status=126)
+    (tmp_path / "text").write_text("no program")
+    run(built, tmp_path, "1", "--", str(tmp_path / "text"), status=126)
 
 
 def test_the_way_to_the_command_has_a_status_of_its_own(built: Built, tmp_path: Path) -> None:
@@ -94,8 +95,7 @@ def test_the_way_to_the_command_has_a_status_of_its_own(built: Built, tmp_path: 
     other = "default/greeting:99"
     assert "99" in run(built, tmp_path, other, "true", status=125).stderr
     assert "NAMESPACE/NAME" in run(built, tmp_path, "greeting", status=2).stderr
-    path = os.environ["PATH"]
-    assert "bash" in run(built, tmp_path, "1", "--", "true", status=125, PATH=str(tmp_path)).stderr and path
+    assert "bash" in run(built, tmp_path, "1", "--", "true", status=125, PATH=str(tmp_path)).stderr
 
 
 def test_without_the_server_a_numbered_build_comes_from_the_cache(built: Built, tmp_path: Path) -> None:
