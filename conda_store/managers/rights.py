@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 from cachetools import TTLCache
 from sqlalchemy import select
@@ -37,6 +37,8 @@ class RightsManager:
     def __init__(self, database: Database, bindings: Bindings, standing: tuple[Rule, ...] = ()) -> None:
         self.database, self.bindings, self.standing = database, bindings, standing
         self._told: set[tuple[str, Kind]] = set()
+        # Each request of the registry asks what anybody may do, and only the configuration changes that.
+        self.of_nobody = lru_cache(16)(self._of_nobody)
 
     def complete(self, identity: Identity) -> Identity:
         """A caller whom an authenticator knows, with all their rights; makes the namespaces that are theirs."""
@@ -53,7 +55,7 @@ class RightsManager:
         grants = rights(identity, [*self.bindings.rules, *homes, *shared])
         return replace(identity, grants=grants, primary_namespace=_primary(identity, kinds, grants))
 
-    def of_nobody(self, identity: Identity) -> Identity:
+    def _of_nobody(self, identity: Identity) -> Identity:
         """The same for whoever shows nothing: asks no database."""
         return replace(identity, grants=rights(identity, self.bindings.rules))
 
