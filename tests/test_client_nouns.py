@@ -180,11 +180,11 @@ def test_usage_solve_search_and_diff_as_the_contract_has_them(odd: OddServer, tm
     odd.replies["GET package/"].append(ok([package, package], count=2))
     assert ask(odd, "search", "num", "--limit", "1") == "numpy\t2.0\th1\tconda-forge\tBSD\tarrays\n"
 
-    changes = {"added": ["flask"], "removed": [], "changed": []}
+    changes = {"added": [{"name": "dependencies.flask", "value": ">1"}], "removed": [], "changed": []}
     packages = {"added": [], "removed": [package], "changed": [{"name": "numpy", "before": package, "after": package}]}
     odd.replies["GET build/1/diff/2/"].append(ok({"specification": changes, "packages": packages}))
     assert ask(odd, "diff", "1", "2").splitlines() == [
-        "+\tspecification\tflask\t\t",
+        "+\tspecification\tdependencies.flask\t\t>1",
         "-\tpackage\tnumpy\t2.0 h1\t",
         "~\tpackage\tnumpy\t2.0 h1\t2.0 h1",
     ]

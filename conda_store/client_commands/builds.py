@@ -112,7 +112,8 @@ def _named(found: Any) -> Iterator[tuple[str, Any]]:
         return
     for one in found:
         named = isinstance(one, dict) and "name" in one
-        yield (str(one["name"]), {k: v for k, v in one.items() if k != "name"}) if named else (_told(one), "")
+        rest = {key: value for key, value in one.items() if key != "name"} if named else {}
+        yield (str(one["name"]), rest.get("value", rest)) if named else (_told(one), "")
 
 
 def _both(value: Any) -> tuple[str, str]:
