@@ -15,6 +15,7 @@ from conda_store.builds.states import Status
 from conda_store.builds.workshop import Workshop
 from conda_store.db.orm import SettingRow, TagRow
 from conda_store.demo.base_image import make_base_image
+from conda_store.pieces.bytecode import machine_platform
 from conda_store.storage.base import blob_key
 from tests.conftest import CACHE
 from tests.jobs import Bench
@@ -54,7 +55,7 @@ def test_the_nearest_level_counts(server: Server) -> None:
         ("ours/course/", ["linux-64"], ["YAML"]),
     ):
         counting = {"conda_solve_platforms": platforms, "build_artifacts": artifacts, "image": {}}
-        assert shown(server, path) == counting
+        assert shown(server, path).items() >= counting.items()
     assert shown(server, "default/course/", own=True) == {"build_artifacts": []}
     assert shown(server, "ours/", own=True) == {}
 
@@ -74,6 +75,51 @@ def test_what_images_are_told_merges_key_by_key(tmp_path: Path) -> None:
         refused = change(server, "default/", image={"usr": "1", "working_dir": "here"})
         assert refused.status_code == 400
         assert {one["path"] for one in refused.json()["errors"]} == {"image.usr", "image.working_dir"}
+
+
+#: http-api.md, "Settings".
+DEPLOYMENT = {
+    "default_namespace": "default",
+    "filesystem_namespace": "filesystem",
+    "default_uid": None,
+    "default_gid": None,
+    "default_permissions": None,
+    "storage_threshold": 0,
+    "conda_command": "rattler",
+    "conda_platforms": ["noarch", machine_platform()],
+    "conda_max_solve_time": 300,
+    "conda_indexed_channels": ["conda-forge"],
+    "build_artifacts_kept_on_deletion": ["LOGS", "LOCKFILE", "YAML"],
+}
+EVERYWHERE = {
+    "conda_solve_platforms": [],
+    "conda_channel_alias": "https://conda.anaconda.org",
+    "conda_default_channels": ["conda-forge"],
+    "conda_allowed_channels": [],
+    "conda_default_packages": [],
+    "conda_required_packages": [],
+    "conda_included_packages": [],
+    "pypi_default_packages": [],
+    "pypi_required_packages": [],
+    "pypi_included_packages": [],
+    "build_artifacts": ["LOCKFILE", "YAML", "CONDA_PACK", "DOCKER_MANIFEST"],
+}
+
+
+def test_every_setting_that_clients_know_is_there_with_its_type(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        server.submit("course")
+        for path in ("", "default/", "default/course/"):
+            assert shown(server, path).items() >= (DEPLOYMENT | EVERYWHERE).items()
+        # What a client read it may write as it is.
+        assert change(server, "", **shown(server, "")).json()["message"] == "global settings updated"
+        for path in ("default/", "default/course/"):
+            assert change(server, path, **EVERYWHERE).status_code == 200
+            for name, value in DEPLOYMENT.items():
+                answer = change(server, path, **{name: value})
+                assert answer.status_code == 400 and f"Invalid setting keys {{'{name}'}}" in answer.json()["message"]
+        assert change(server, "", conda_command="mamba").status_code == 200
+        assert shown(server, "default/")["conda_command"] == "mamba"
 
 
 def test_null_takes_a_setting_back(server: Server) -> None:

@@ -79,6 +79,7 @@ class Job:
             with self.database.read() as session:
                 status = session.get_one(BuildRow, self.lease.build_id).status
                 subject = read_subject(session, self.lease.build_id, self.settings)
+            self.workshop.solver.timeout_seconds = float(subject.settings["conda_max_solve_time"]) or None
             engine = self._engine(subject)
             maker = self._built(engine, subject) if status == Status.BUILDING else self._restored(engine, subject)
             maker.make_all()

@@ -15,6 +15,7 @@ from conda_store.builds.limits import Limits
 from conda_store.builds.states import ArtifactType
 from conda_store.db.orm import BuildRow
 from conda_store.packages.channels import ChannelPolicy
+from conda_store.pieces.bytecode import machine_platform
 from conda_store.registry.names import DYNAMIC
 from conda_store.registry.settings import ImageSettings, RegistryAccess
 
@@ -52,7 +53,14 @@ class JobSettings:
     @property
     def setting_options(self) -> dict[str, object]:
         """The settings that the deployment's options give (`conda_store.settings`)."""
+        seconds, policy = self.limits.solve_seconds or 0, self.policy
         return {
+            "conda_max_solve_time": int(seconds) if seconds == int(seconds) else seconds,
+            "conda_platforms": ["noarch", machine_platform()],
+            "conda_channel_alias": policy.alias,
+            "conda_default_channels": list(policy.default_channels),
+            "conda_allowed_channels": list(policy.allowed_channels),
+            "conda_indexed_channels": list(policy.default_channels),
             "conda_solve_platforms": list(self.platforms),
             "build_artifacts": list(map(str, self.build_artifacts)),
             "image": self.images.options.as_dict(),

@@ -37,7 +37,7 @@ class SettingManager:
 
     def change(self, changes: Values, namespace: str | None = None, name: str | None = None) -> None:
         """Set what `changes` name on a level; None takes back what it set. Raises `SettingInvalid` too."""
-        values = checked(changes)
+        values = checked(changes, deployment=namespace is None)
         with self.database.write() as session:
             if namespace == DYNAMIC:
                 ensure_namespace(session, DYNAMIC)
