@@ -16,6 +16,11 @@ class Sorting(Model):
     sort_by: list[Text] = []
     order: Text | None = None
 
+    @property
+    def descending(self) -> bool:
+        """Whether the largest comes first."""
+        return (self.order or "").lower() == "desc"
+
 
 class PageQuery(Sorting):
     """A page by number; `size` is capped by the server."""
@@ -43,7 +48,9 @@ class EnvironmentFilter(Model):
 
 
 class EnvironmentQuery(PageQuery, EnvironmentFilter):
-    """Environments by page."""
+    """Environments by page; `jwt` is a token to whose view the caller's is narrowed."""
+
+    jwt: Text | None = None
 
 
 class EnvironmentCursorQuery(CursorQuery, EnvironmentFilter):
@@ -67,6 +74,23 @@ class PackageQuery(PageQuery):
     search: Text | None = None
     exact: Text | None = None
     build: Text | None = None
+
+
+class KnownPackageQuery(PackageQuery):
+    """Packages of all builds by page; of equal `distinct_on` (name, version, channel) the newest. `channel` narrows."""
+
+    channel: Text | None = None
+    distinct_on: list[Text] = []
+
+
+class SolveQuery(Model):
+    """What to solve: MatchSpecs and pip requirements. `channels` is another name of `channel`."""
+
+    channel: list[Text] = []
+    channels: list[Text] = []
+    conda: list[Text] = []
+    pip: list[Text] = []
+    platform: Text | None = None
 
 
 class ArchiveQuery(Model):

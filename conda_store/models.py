@@ -250,6 +250,96 @@ class Submitted(BuildId):
     warnings: list[ProblemPlace] = []
 
 
+class Usage(Model):
+    """What a namespace holds; `storage` in bytes."""
+
+    num_environments: int
+    num_builds: int
+    storage: int
+
+
+class SolvedPackage(Model):
+    """A package that a solve chose; `size` is 0 where the channel does not tell, `md5` null for a wheel."""
+
+    name: str
+    version: str
+    build: str
+    channel_id: int
+    channel: Channel
+    size: int
+    sha256: str
+    md5: str | None
+    subdir: str
+    url: str
+    depends: list[str]
+
+
+class Solution(Model):
+    """The answer to a solve, bare as clients in the field expect it."""
+
+    solve: list[SolvedPackage]
+
+
+class SpecificationEntry(Model):
+    """A part of a specification; `name` is its place, such as `dependencies.numpy`."""
+
+    name: str
+    value: Any
+
+
+class SpecificationChange(Model):
+    """A part of a specification that is another one."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class PackageVersion(Model):
+    """A package of a build; `channel` is a name or URL."""
+
+    version: str
+    build: str
+    channel: str
+
+
+class NamedPackage(PackageVersion):
+    """A package that one of two builds has."""
+
+    name: str
+
+
+class PackageChange(Model):
+    """A package that both builds have, each another one."""
+
+    name: str
+    before: PackageVersion
+    after: PackageVersion
+
+
+class SpecificationDifference(Model):
+    """Between the specifications of two builds, by place."""
+
+    added: list[SpecificationEntry]
+    removed: list[SpecificationEntry]
+    changed: list[SpecificationChange]
+
+
+class PackageDifference(Model):
+    """Between the packages of two builds, by name."""
+
+    added: list[NamedPackage]
+    removed: list[NamedPackage]
+    changed: list[PackageChange]
+
+
+class Difference(Model):
+    """What another build has that this one has not (`added`), and so on."""
+
+    specification: SpecificationDifference
+    packages: PackageDifference
+
+
 class Image(Model):
     """Where the image of a build is pulled from."""
 

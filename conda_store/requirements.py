@@ -30,6 +30,14 @@ def normal_requirement(text: str) -> str:
     return str(requirement)
 
 
+def requirement_name(text: str) -> str:
+    """The normal name of what is required; of what is no requirement all of it."""
+    try:
+        return canonicalize_name(Requirement(text).name)
+    except InvalidRequirement:
+        return text
+
+
 def direct_url(text: str) -> str | None:
     """The URL or path from which an entry would be fetched, or None when it is looked up by its name."""
     try:

@@ -14,6 +14,7 @@ from conda_store.executors.base import Executor
 from conda_store.handlers.http_server import PlainServer
 from conda_store.handlers.router import Route
 from conda_store.handlers.site import WebSettings, make_site
+from conda_store.managers.solving import SolveManager
 from conda_store.managers.watching import Watcher
 from conda_store.storage.local import LocalStorage
 
@@ -30,6 +31,7 @@ class Service:
         self.door = ThreadPoolExecutor(threads, thread_name_prefix="door")
         self.watcher = Watcher(self.database, self.door)
         self.servers: list[PlainServer] = []
+        self._solves: list[SolveManager] = []
 
     def listen(self, sockets: Sequence[socket], routes: Sequence[Route], web: WebSettings, **transport: Any) -> None:
         """Answer `routes` and the registry on `sockets`; `transport` are options of Tornado's server."""
@@ -39,6 +41,7 @@ class Service:
         server = PlainServer(site, max_body_size=2**62, **transport)
         server.add_sockets(sockets)
         self.servers.append(server)
+        self._solves.append(site.parts.solves)
 
     async def close(self) -> None:
         """Stop listening, end builds (they start again with the next server) and let go of everything."""
@@ -46,6 +49,9 @@ class Service:
             server.stop()
             await server.close_all_connections()
         self.watcher.close()
-        await asyncio.get_running_loop().run_in_executor(None, self.executor.stop)
+        loop = asyncio.get_running_loop()
+        for solves in self._solves:
+            await loop.run_in_executor(None, solves.close)
+        await loop.run_in_executor(None, self.executor.stop)
         self.door.shutdown(cancel_futures=True)
         self.database.close()

@@ -111,7 +111,9 @@ def test_packages_of_a_build(full: Database) -> None:
 
 def test_known_packages_are_found_once_for_each_name_version_or_channel(full: Database) -> None:
     def found(*asked: str | None) -> list[tuple[str, str]]:
-        rows = lists.page(session, lists.known_packages(*asked), Order((PackageRow.name,), PackageRow.id), 0, None)
+        *filters, distinct_on = asked
+        query = lists.known_packages(*filters, [distinct_on] if distinct_on else [])
+        rows = lists.page(session, query, Order((PackageRow.name,), PackageRow.id), 0, None)
         return [(row.name, row.version) for row in rows]
 
     with full.read() as session, statements() as seen:

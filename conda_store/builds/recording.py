@@ -39,7 +39,7 @@ def insert_new(session: Session, table: type[Any], rows: Iterable[_Values]) -> N
 def record_packages(session: Session, environment: Environment, lock: PlatformLock) -> list[int]:
     """Rows for the packages of an environment, made where there were none; returns their ids."""
     packages: tuple[CondaPackage | LockedWheel, ...] = (*lock.conda, *lock.wheels)
-    channels = _channel_ids(session, {_channel_of(package) for package in packages})
+    channels = channel_ids(session, {_channel_of(package) for package in packages})
     keys = {(channels[_channel_of(package)], package.sha256): package for package in packages}
     found = _package_ids(session, keys)
     missing = [key for key in keys if key not in found]
@@ -67,7 +67,8 @@ def record_build_packages(session: Session, build_id: int, package_ids: Iterable
     insert_new(session, BuildPackageRow, rows)
 
 
-def _channel_ids(session: Session, names: set[str]) -> dict[str, int]:
+def channel_ids(session: Session, names: set[str]) -> dict[str, int]:
+    """The numbers of channels by name, with rows for those that are new."""
     insert_new(session, ChannelRow, [{"name": name, "last_update": datetime.now(UTC)} for name in sorted(names)])
     rows = session.execute(select(ChannelRow.name, ChannelRow.id).where(ChannelRow.name.in_(names))).all()
     return {name: channel_id for name, channel_id in rows}

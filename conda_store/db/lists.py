@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager
@@ -38,6 +38,7 @@ BUILD_SORTS: _Columns = {
     "ended_on": BuildRow.ended_on,
 }
 NAMESPACE_SORTS: _Columns = {"name": NamespaceRow.name, "id": NamespaceRow.id}
+CHANNEL_SORTS: _Columns = {"name": ChannelRow.name}
 PACKAGE_SORTS: _Columns = {"channel": ChannelRow.name, "name": PackageRow.name}
 
 
@@ -53,6 +54,15 @@ class Order:
     def all(self) -> list[InstrumentedAttribute[Any]]:
         """Every column that takes part."""
         return [*(one for one in self.columns if one is not self.identity), self.identity]
+
+
+class PackageKey(NamedTuple):
+    """What packages are sorted by."""
+
+    id: int
+    channel: str
+    name: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -123,18 +133,38 @@ def packages(build_id: int, search: str | None, exact: str | None, build: str | 
 
 
 def known_packages(
-    search: str | None, exact: str | None, build: str | None, channel: str | None, distinct_on: str | None
+    search: str | None, exact: str | None, build: str | None, channel: str | None, distinct_on: Sequence[str] = ()
 ) -> Select[PackageRow]:
     """The rows of packages that any build ever had; of equal `distinct_on` (name, version, channel) the newest only.
 
-    Versions do not sort as texts do: whoever wants them in order takes all rows and sorts them.
+    `channel` is its URL, or the end of it. Versions do not sort as texts do: see `package_keys`.
     """
     query = select(PackageRow).join(PackageRow.channel).options(contains_eager(PackageRow.channel))
-    wanted = [*_spelled(search, exact, build), *([ChannelRow.name == channel] if channel else [])]
-    if distinct_on in _DISTINCT:
+    wanted = _spelled(search, exact, build)
+    if channel:
+        wanted.append(or_(ChannelRow.name == channel, ChannelRow.name.endswith(f"/{channel}", autoescape=True)))
+    if columns := [_DISTINCT[name] for name in dict.fromkeys(distinct_on) if name in _DISTINCT]:
         newest = select(func.max(PackageRow.id)).join(PackageRow.channel).where(*wanted)
-        wanted = [PackageRow.id.in_(newest.group_by(_DISTINCT[distinct_on]).scalar_subquery())]
+        wanted = [PackageRow.id.in_(newest.group_by(*columns).scalar_subquery())]
     return query.where(*wanted)
+
+
+def package_keys(session: Session, query: Select[PackageRow]) -> list[PackageKey]:
+    """What the packages of a query are sorted by, for an order that the database does not know."""
+    columns = (PackageRow.id, ChannelRow.name, PackageRow.name, PackageRow.version)
+    return [PackageKey(*row) for row in session.execute(query.with_only_columns(*columns)).all()]
+
+
+def packages_by_id(session: Session, ids: Sequence[int]) -> list[PackageRow]:
+    """Packages with their channels, in the order of `ids`."""
+    query = select(PackageRow).join(PackageRow.channel).options(contains_eager(PackageRow.channel))
+    found = {row.id: row for row in session.scalars(query.where(PackageRow.id.in_(ids)))}
+    return [found[one] for one in ids if one in found]
+
+
+def channels() -> Select[ChannelRow]:
+    """The rows of channels from which any build ever had a package."""
+    return select(ChannelRow)
 
 
 _DISTINCT = {"name": PackageRow.name, "version": PackageRow.version, "channel": PackageRow.channel_id}

@@ -6,7 +6,7 @@ what it belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session, contains_eager, defer
 from sqlalchemy.orm.attributes import set_committed_value
 
 from conda_store.db.lists import listed, living, living_builds, visible
-from conda_store.db.orm import ArtifactRow, BuildRow, EnvironmentRow, EventRow, NamespaceRow, SpecificationRow
+from conda_store.db.orm import (
+    ArtifactRow,
+    BuildRow,
+    ChannelRow,
+    EnvironmentRow,
+    EventRow,
+    NamespaceRow,
+    SpecificationRow,
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,11 @@ def find_current_build(session: Session, namespace: str, name: str) -> BuildRow 
     """An environment's current build, whole; the environment is its `environment`."""
     current = BuildRow.id == EnvironmentRow.current_build_id
     return _whole(session, living_builds().where(current, *_called(namespace, name)))
+
+
+def list_channels(session: Session, names: Iterable[str]) -> list[ChannelRow]:
+    """Those of the named channels that there are."""
+    return list(session.scalars(select(ChannelRow).where(ChannelRow.name.in_(list(names)))))
 
 
 def list_events(session: Session, build_id: int, after: int, limit: int) -> list[EventRow]:

@@ -29,11 +29,16 @@ def enter(lifeline: Connection, greetings: Connection, settings: JobSettings) ->
     """Make this process a worker; called once in it."""
     from conda_store.builds.workplace import find_workplace
 
-    os.setsid()
+    end_as_group(lifeline)
     _greetings.append(greetings)
-    threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
     if (place := find_workplace(settings)) is not None:
         _workplaces.append(place)
+
+
+def end_as_group(lifeline: Connection) -> None:
+    """Lead a group of processes, all of which end when reading `lifeline` ends."""
+    os.setsid()
+    threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
 
 
 def _end_with(lifeline: Connection) -> None:

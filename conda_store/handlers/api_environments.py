@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from conda_store.auth.permissions import CredentialsInvalid, Identity, common
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, filtered, needs_permission
 from conda_store.inputs import EnvironmentChange, EnvironmentCursorQuery, EnvironmentQuery
@@ -16,7 +19,15 @@ class Environments(ApiHandler):
     async def get(self) -> None:
         """List environments; all of them when no page is asked for."""
         asked = self.queried(EnvironmentQuery)
-        self.send(await self.ask(self.parts.environments.page, self.identity, asked, self.parts.page_limit))
+        who = await self.narrowed(asked.jwt) if asked.jwt else self.identity
+        self.send(await self.ask(self.parts.environments.page, who, asked, self.parts.page_limit))
+
+    async def narrowed(self, secret: str) -> Identity:
+        """The caller with no more than a token gives. Raises `CredentialsInvalid`."""
+        token = await self.parts.callers.by_secret(secret)
+        if token is None:
+            raise CredentialsInvalid("The token in 'jwt' is wrong or has expired.")
+        return replace(self.identity, grants=common(self.identity.grants, token.grants))
 
 
 class EnvironmentsByCursor(ApiHandler):

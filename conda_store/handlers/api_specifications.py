@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, needs_permission
-from conda_store.inputs import NewSpecification
-from conda_store.models import Answer, Submitted
+from conda_store.inputs import NewSpecification, SolveQuery
+from conda_store.models import Answer, Solution, Submitted
 
 
 class Specifications(ApiHandler):
@@ -15,6 +17,14 @@ class Specifications(ApiHandler):
         """Where the environment goes stands in the body: the manager checks that; here, whether there is any place."""
         if not self.identity.may_somewhere(permission):
             raise self.identity.refusal(permission)
+
+    @needs_permission("environment::solve")
+    @describes(Solution, query=SolveQuery)
+    async def get(self) -> None:
+        """Solve without building anything, and wait for it."""
+        asked = self.queried(SolveQuery)
+        found: Solution = await asyncio.wrap_future(self.parts.solves.submit(asked))
+        self.send(found)
 
     @needs_permission("environment:create")
     @describes(Answer[Submitted], body=NewSpecification)

@@ -29,12 +29,16 @@ from conda_store.handlers.verbs import PUBLIC, SIGNED_IN
 from conda_store.managers.access import AccessManager
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
+from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.packages import PackageManager
 from conda_store.managers.role_mappings import RoleMappingManager
 from conda_store.managers.settings import SettingManager
+from conda_store.managers.solving import SolveManager
 from conda_store.managers.state import StateManager
 from conda_store.managers.tokens import TokenManager
+from conda_store.managers.usage import UsageManager
 from conda_store.managers.watching import Watcher
 from conda_store.models import LARGEST_ID
 
@@ -66,6 +70,10 @@ class Parts:
     watcher: Watcher
     tokens: TokenManager
     settings: SettingManager
+    packages: PackageManager
+    usage: UsageManager
+    differences: DifferenceManager
+    solves: SolveManager
     callers: Callers
     rules: BrowserRules
     places: Places

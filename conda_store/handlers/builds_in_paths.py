@@ -26,13 +26,17 @@ class BuildHandler(ApiHandler):
             self.entity = self.path_kwargs["namespace"], self.path_kwargs["name"]
             self.build_id = await self.ask(self.parts.environments.current_build_id, *self.entity)
             return
-        self.build_id = self.number(self.path_kwargs["build"])
-        found = await self.ask(self.parts.builds.entity, self.build_id)
+        self.build_id, self.entity = await self.find_build("build", permission)
+
+    async def find_build(self, component: str, permission: str) -> tuple[int, tuple[str, str]]:
+        """Number and entity of the build that a component of the path names. Raises for want of it or of the right."""
+        build_id = self.number(self.path_kwargs[component])
+        found = await self.ask(self.parts.builds.entity, build_id)
         if found is None:
             self.identity.require(permission, "*")
-            raise BuildNotFound(f"There is no build {self.build_id}.")
-        self.entity = found
+            raise BuildNotFound(f"There is no build {build_id}.")
         self.identity.require(permission, *found)
+        return build_id, found
 
 
 class ContentHandler(BuildHandler):

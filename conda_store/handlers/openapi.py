@@ -15,7 +15,7 @@ from conda_store.models import ErrorAnswer
 
 METHODS = ("get", "post", "put", "delete")
 _REFERENCE = "#/components/schemas/{model}"
-_NUMBERS = {"build", "token"}
+_NUMBERS = {"build", "other", "token"}
 
 Key = tuple[type[BaseModel], JsonSchemaMode]
 Schemas = Mapping[Any, dict[str, Any]]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root, pages
 from conda_store.handlers.api_access import WhoHasAccess
+from conda_store.handlers.api_differences import BuildDifference
+from conda_store.handlers.api_docs import ApiPage
+from conda_store.handlers.api_packages import Channels, Packages
 from conda_store.handlers.api_roles import Role, Roles
 from conda_store.handlers.api_settings import Settings
 from conda_store.handlers.api_specifications import Specifications
 from conda_store.handlers.api_tokens import OneToken, Tokens
+from conda_store.handlers.api_usage import NamespaceUsage
 from conda_store.handlers.events import BuildEvents
 from conda_store.handlers.health import Health, Metrics, Ready
 from conda_store.handlers.login import LoginPage, Logout
@@ -26,6 +30,9 @@ ROUTES = (
     Route(f"{_V1}token/", Tokens),
     Route(f"{_V1}token/{{token}}/", OneToken),
     *(Route(f"{_V1}setting/{path}", Settings) for path in ("", "{namespace}/", "{namespace}/{name}/")),
+    Route(f"{_V1}usage/", NamespaceUsage),
+    Route(f"{_V1}channel/", Channels),
+    Route(f"{_V1}package/", Packages),
     Route("api/openapi.json", api_root.OpenApi),
     Route("openapi.json", api_root.OpenApi),
     Route(f"{_V1}namespace/", api_namespaces.Namespaces),
@@ -43,6 +50,7 @@ ROUTES = (
     Route(_BUILD, api_builds.OneBuild),
     Route(f"{_BUILD}cancel/", api_builds.CancelBuild),
     Route(f"{_BUILD}packages/", api_builds.BuildPackages),
+    Route(f"{_BUILD}diff/{{other}}/", BuildDifference),
     Route(f"{_BUILD}events/", BuildEvents),
     *(
         Route(f"{place}{path}", handler)
@@ -50,6 +58,7 @@ ROUTES = (
         for path, handler in api_artifacts.PATHS.items()
     ),
     Route("", pages.EnvironmentsPage),
+    Route("docs/", ApiPage),
     Route("create/", pages.CreatePage),
     Route("build/{build}/", pages.BuildPage),
     Route("login/", LoginPage),

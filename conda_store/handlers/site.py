@@ -27,15 +27,19 @@ from conda_store.managers.access import AccessManager
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
+from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import DynamicSettings, ImageManager
 from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.packages import PackageManager
 from conda_store.managers.rights import Rights, RightsManager
 from conda_store.managers.role_mappings import RoleMappingManager
 from conda_store.managers.settings import SettingManager
+from conda_store.managers.solving import SolveManager
 from conda_store.managers.state import StateManager
 from conda_store.managers.tokens import OwnTokens, TokenManager
+from conda_store.managers.usage import UsageManager
 from conda_store.managers.watching import Watcher
 from conda_store.registry.names import DYNAMIC, repository
 from conda_store.registry.serve import RegistryServer
@@ -112,6 +116,10 @@ def _parts(
         watcher=watcher,
         tokens=tokens,
         settings=SettingManager(database, jobs.setting_options),
+        packages=PackageManager(database),
+        usage=UsageManager(database),
+        differences=DifferenceManager(database),
+        solves=SolveManager(database, jobs),
         callers=callers,
         rules=web.rules,
         places=Places(web.prefix),

@@ -31,7 +31,7 @@ def order_of(
     """The order that a request means; names that do not exist are ignored."""
     chosen = [name for name in dict.fromkeys(query.sort_by) if name in sorts] or default
     columns = tuple(sorts[name] for name in chosen)
-    return Order(columns, identity, descending=(query.order or "").lower() == "desc")
+    return Order(columns, identity, query.descending)
 
 
 def page_of(
