@@ -39,6 +39,7 @@ dev = [
     "pytest >=8.3,<10",
     "pytest-xdist >=3.6,<4",
     "ruff >=0.9,<1",
+    "schemathesis >=4,<5",
     "spdx-tools >=0.8,<0.9",
     "types-cachetools",
     "types-PyYAML",
