@@ -79,7 +79,14 @@ def test_the_version(shared: Server) -> None:
 def test_every_path_answers_with_and_without_its_slash_and_never_redirects(shared: Server) -> None:
     build_id = shared.submit("slashes")
     shared.fail(build_id, "so that nothing waits")
-    values = {"build": str(build_id), "namespace": "default", "name": "slashes", "file": "style.css", "token": "9"}
+    values = {
+        "build": str(build_id),
+        "namespace": "default",
+        "name": "slashes",
+        "file": "style.css",
+        "token": "9",
+        "other": "1",
+    }
     seen = 0
     for route in ROUTES:
         for method, _ in verbs_of(route):
