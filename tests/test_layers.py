@@ -40,6 +40,7 @@ ORDER = [
     "specification",
     "settings",
     "inputs",
+    "differences",
     "models",
     "environment_yaml",
     "image_yaml",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from conda_store.differences import Difference
 from conda_store.handlers.builds_in_paths import BuildHandler
 from conda_store.handlers.verbs import describes, needs_permission
-from conda_store.models import Answer, Difference
+from conda_store.models import Answer
 
 
 class BuildDifference(BuildHandler):

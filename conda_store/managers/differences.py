@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from conda_store import models
+from conda_store import differences
 from conda_store.db import Database, lists
 from conda_store.db.queries import find_whole_build
 from conda_store.errors import BadInput
@@ -26,29 +26,31 @@ class DifferenceManager:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def between(self, build_id: int, other_id: int) -> models.Difference:
+    def between(self, build_id: int, other_id: int) -> differences.Difference:
         """What `other_id` added to, removed from and changed of `build_id`. Raises `BuildNotFound`."""
         with self.database.read() as session:
             before, after = _parts(session, build_id), _parts(session, other_id)
             had, has = _packages(session, build_id), _packages(session, other_id)
-        return models.Difference(specification=_specification(before, after), packages=_package(had, has))
+        return differences.Difference(specification=_specification(before, after), packages=_package(had, has))
 
 
-def _specification(before: Mapping[str, Any], after: Mapping[str, Any]) -> models.SpecificationDifference:
-    return models.SpecificationDifference(
-        added=[models.SpecificationEntry(name=name, value=value) for name, value in _only(after, before)],
-        removed=[models.SpecificationEntry(name=name, value=value) for name, value in _only(before, after)],
-        changed=[models.SpecificationChange(name=name, before=a, after=b) for name, a, b in _changed(before, after)],
+def _specification(before: Mapping[str, Any], after: Mapping[str, Any]) -> differences.SpecificationDifference:
+    return differences.SpecificationDifference(
+        added=[differences.SpecificationEntry(name=name, value=value) for name, value in _only(after, before)],
+        removed=[differences.SpecificationEntry(name=name, value=value) for name, value in _only(before, after)],
+        changed=[
+            differences.SpecificationChange(name=name, before=a, after=b) for name, a, b in _changed(before, after)
+        ],
     )
 
 
 def _package(
-    had: Mapping[str, models.PackageVersion], has: Mapping[str, models.PackageVersion]
-) -> models.PackageDifference:
-    return models.PackageDifference(
-        added=[models.NamedPackage(name=name, **dict(one)) for name, one in _only(has, had)],
-        removed=[models.NamedPackage(name=name, **dict(one)) for name, one in _only(had, has)],
-        changed=[models.PackageChange(name=name, before=a, after=b) for name, a, b in _changed(had, has)],
+    had: Mapping[str, differences.PackageVersion], has: Mapping[str, differences.PackageVersion]
+) -> differences.PackageDifference:
+    return differences.PackageDifference(
+        added=[differences.NamedPackage(name=name, **dict(one)) for name, one in _only(has, had)],
+        removed=[differences.NamedPackage(name=name, **dict(one)) for name, one in _only(had, has)],
+        changed=[differences.PackageChange(name=name, before=a, after=b) for name, a, b in _changed(had, has)],
     )
 
 
@@ -62,10 +64,10 @@ def _changed(before: Mapping[str, V], after: Mapping[str, V]) -> Iterator[tuple[
     )
 
 
-def _packages(session: Session, build_id: int) -> dict[str, models.PackageVersion]:
+def _packages(session: Session, build_id: int) -> dict[str, differences.PackageVersion]:
     rows = session.scalars(lists.packages(build_id, None, None, None))
     return {
-        row.name if row.channel.name != "pypi" else f"pip.{row.name}": models.PackageVersion(
+        row.name if row.channel.name != "pypi" else f"pip.{row.name}": differences.PackageVersion(
             version=row.version, build=row.build, channel=row.channel.name
         )
         for row in rows
