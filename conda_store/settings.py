@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from conda_store.errors import BadInput, Problem
 from conda_store.image_options import ImageOptions
 from conda_store.models import ArtifactName, Text
+from conda_store.policy_settings import PolicySettings
 from conda_store.specification_grammar import platform_fault, shorten
 
 Values = Mapping[str, Any]
@@ -94,7 +95,7 @@ class DeploymentSettings(BaseModel):
     ] = ["LOGS", "LOCKFILE", "YAML"]
 
 
-class Settings(DeploymentSettings):
+class Settings(PolicySettings, DeploymentSettings):
     """Every setting, and what it is where no level says anything."""
 
     conda_solve_platforms: Annotated[

@@ -39,6 +39,7 @@ ORDER = [
     "storage",
     "specification",
     "settings",
+    "policy_settings",
     "inputs",
     "differences",
     "models",

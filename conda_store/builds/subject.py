@@ -64,6 +64,9 @@ class JobSettings:
             "conda_solve_platforms": list(self.platforms),
             "build_artifacts": list(map(str, self.build_artifacts)),
             "image": self.images.options.as_dict(),
+            "conda_channel_alias": self.policy.alias,
+            "conda_default_channels": list(self.policy.default_channels),
+            "conda_allowed_channels": list(self.policy.allowed_channels),
         }
 
     @property
