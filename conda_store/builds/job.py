@@ -94,6 +94,7 @@ class Job:
 
     def _engine(self, subject: Subject) -> Build:
         settings = self.settings
+        self.workshop.policy = subject.policy.channels
         request = BuildRequest(
             source=subject.source,
             is_written=subject.prefix is not None,
@@ -103,6 +104,7 @@ class Job:
             base_images=settings.base_images,
             images=settings.images.under(ImageOptions.read(subject.settings["image"])),
             registry_access=settings.registry_access,
+            packages=subject.policy.packages,
         )
         return Build(self.workshop, request, machine_platform(), LoggedProgress(self.log))
 

@@ -15,7 +15,7 @@ from conda_store.errors import BadInput, SolveFailed
 from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.locked import CondaPackage, Lock, LockedWheel, PlatformLock
 from conda_store.packages.submission import read_specification
-from conda_store.packages.virtual import virtual_packages
+from conda_store.packages.virtual import known_machines, virtual_packages
 from conda_store.specification import ParsedSpecification, Specification
 from conda_store.yaml_marks import Located
 
@@ -32,7 +32,9 @@ class Locker:
     def lock(self) -> tuple[Specification, Lock]:
         """The specification, and a lock for every platform that is wanted."""
         if is_lockfile(self.request.source):
-            return self._read_lockfile()
+            specification, lock = self._read_lockfile()
+            self.request.packages.check_lock(lock, specification)
+            return specification, lock
         parsed = self._read_specification()
         try:
             return parsed.specification, self._solve(parsed.specification)
@@ -63,12 +65,21 @@ class Locker:
     def _read_specification(self) -> ParsedSpecification:
         with self.stages.stage("read") as notes:
             parsed = read_specification(
-                self.request.source, self.workshop.policy, default_name=self.request.default_name
+                self.request.source,
+                self.workshop.policy,
+                default_name=self.request.default_name,
+                packages=self.request.packages,
             )
+            self._tell_added(parsed)
             for warning in parsed.warnings:
                 self.stages.progress.warn(str(warning))
             notes.append(parsed.specification.name)
         return parsed
+
+    def _tell_added(self, parsed: ParsedSpecification) -> None:
+        asked = {" ".join(entry.text.split()) for entry in parsed.entries.dependencies}
+        if added := [text for text in parsed.specification.dependencies if text not in asked]:
+            self.stages.progress.warn(f"Added by the settings of this environment: {', '.join(added)}")
 
     def _solve(self, specification: Specification) -> Lock:
         asked = self.request
@@ -77,13 +88,18 @@ class Locker:
         with self.stages.stage("solve", len(platforms)) as notes:
             solved: dict[str, PlatformLock] = {}
             for number, platform in enumerate(platforms, 1):
-                virtual = virtual_packages(platform, dict(specification.variables))
+                virtual = virtual_packages(
+                    platform, dict(specification.variables), known_machines(asked.packages.virtual)
+                )
                 dependencies = [self.workshop.policy.resolved(text) for text in specification.dependencies]
                 solved[platform] = self.workshop.solver.solve(dependencies, channels, platform, virtual=virtual)
                 self.stages.progress.advance("solve", number)
             notes += [f"{len(one.conda)} packages for {one.platform}" for one in solved.values()]
+        # Before anything is fetched, and again with the wheels, which only the packages' own files lead to.
+        asked.packages.check_lock(Lock(tuple(channels), solved), specification)
         if specification.pip:
             solved = {platform: self._with_wheels(specification, one) for platform, one in solved.items()}
+            asked.packages.check_lock(Lock(tuple(channels), solved), specification)
         return Lock(tuple(channels), solved)
 
     def _with_wheels(self, specification: Specification, solved: PlatformLock) -> PlatformLock:

@@ -11,6 +11,7 @@ from conda_store.builds.prefix import check_place
 from conda_store.builds.progress import StageResult
 from conda_store.errors import BadInput
 from conda_store.packages.locked import Lock
+from conda_store.packages.policy import PackagePolicy
 from conda_store.pieces.compression import compression_for
 from conda_store.registry.settings import ImageSettings, RegistryAccess
 from conda_store.specification import Specification
@@ -27,6 +28,7 @@ class BuildRequest:
     `source` is an `environment.yaml` or a lockfile; unless it `is_written` by a person, places in it are not told.
     `platforms` narrows or replaces the specification's own, `default_platforms` serve a specification without; none
     of all is this machine's. Paths are absolute. `base_images` is as for `BaseImages`, None for the default.
+    `packages` says which there may be, and must be.
     """
 
     source: bytes
@@ -41,6 +43,7 @@ class BuildRequest:
     base_images: Mapping[str, str] | str | None = None
     images: ImageSettings = field(default_factory=ImageSettings)
     registry_access: RegistryAccess = field(default_factory=RegistryAccess)
+    packages: PackagePolicy = field(default_factory=PackagePolicy)
 
     def check_places(self) -> None:
         """Refuse places that cannot be used before any work is done. Raises `BadInput` naming the place."""

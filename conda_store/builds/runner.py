@@ -99,10 +99,17 @@ class Build:
         wheels = self._fetch_wheels(lock, stored) if lock.wheels else {}
         with self.stages.stage(f"check {lock.platform}") as notes:
             environment = Environment(self.workshop, lock, stored, wheels)
+            self._check_licenses(lock, stored)
             notes.append(f"{sum(len(package.paths) for package in environment.ownership.order):,} files")
         for script in environment.link_scripts:
             self.progress.warn(f"Not run, as it would execute the channel's code: {script}")
         return environment
+
+    def _check_licenses(self, lock: PlatformLock, stored: Mapping[CondaPackage, StoredPackage]) -> None:
+        if not self.request.packages.denied_licenses:
+            return
+        said = {package: str(item.summary["index"].get("license") or "") for package, item in stored.items()}
+        self.request.packages.check_licenses(said, lock)
 
     def _fetch_wheels(self, lock: PlatformLock, stored: Mapping[CondaPackage, StoredPackage]) -> Mapping[str, Contents]:
         python = find_python(stored)

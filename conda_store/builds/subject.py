@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from conda_store.builds.keys import Places, artifact_key, build_key, short_key
 from conda_store.builds.levels import effective
 from conda_store.builds.limits import Limits
+from conda_store.builds.policies import Policy, read_policy
 from conda_store.builds.states import ArtifactType
 from conda_store.db.orm import BuildRow
 from conda_store.packages.channels import ChannelPolicy
@@ -49,10 +50,11 @@ class JobSettings:
     limits: Limits = field(default_factory=Limits)
     on_demand_limits: Limits = field(default_factory=Limits)
     platforms: tuple[str, ...] = ()
+    rules: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def setting_options(self) -> dict[str, object]:
-        """The settings that the deployment's options give (`conda_store.settings`)."""
+        """The settings that the deployment's options give (`conda_store.settings`); `rules` go over the others."""
         seconds, policy = self.limits.solve_seconds or 0, self.policy
         return {
             "conda_max_solve_time": int(seconds) if seconds == int(seconds) else seconds,
@@ -64,9 +66,7 @@ class JobSettings:
             "conda_solve_platforms": list(self.platforms),
             "build_artifacts": list(map(str, self.build_artifacts)),
             "image": self.images.options.as_dict(),
-            "conda_channel_alias": self.policy.alias,
-            "conda_default_channels": list(self.policy.default_channels),
-            "conda_allowed_channels": list(self.policy.allowed_channels),
+            **self.rules,
         }
 
     @property
@@ -79,7 +79,7 @@ class JobSettings:
 class Subject:
     """One build, as far as its worker must know it. `prefix` is None for an image on demand, which has none.
 
-    `settings` are those that count for its environment (`conda_store.settings`).
+    `settings` are those that count for its environment (`conda_store.settings`), `policy` what they forbid and add.
     """
 
     build_id: int
@@ -91,6 +91,7 @@ class Subject:
     short_key: str
     prefix: Path | None
     settings: Mapping[str, Any]
+    policy: Policy
 
     @property
     def artifacts(self) -> tuple[ArtifactType, ...]:
@@ -119,4 +120,5 @@ def read_subject(session: Session, build_id: int, settings: JobSettings) -> Subj
         short_key=short,
         prefix=None if namespace == DYNAMIC else settings.places.prefix(namespace, short),
         settings=effective(session, environment, settings.setting_options),
+        policy=read_policy(session, environment.namespace, environment, settings.setting_options, settings.policy),
     )

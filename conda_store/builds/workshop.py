@@ -31,6 +31,7 @@ LONGEST_STORE_PATH = 200
 class Workshop:
     """Solver, stores and makers of one store directory; several processes may have one each.
 
+    `policy` may be replaced by that of the environment which is built next.
     Raises `StorageFull` for a directory that cannot be used.
     """
 
@@ -50,7 +51,7 @@ class Workshop:
         self.storage = LocalStorage(self.directory)
         self.solver = Solver(self.directory / "repodata")
         self.packages = PackageStore(
-            self.directory / "packages", check_url=lambda url: policy.check_url(url, kind="package")
+            self.directory / "packages", check_url=lambda url: self.policy.check_url(url, kind="package")
         )
         self.toolchains = Toolchains(self.directory / "toolchains")
         self.bytecode = BytecodeMaker(self.directory / "bytecode")
@@ -60,7 +61,7 @@ class Workshop:
         """Unpacked wheels. The HTTP client that it brings takes 80 ms to import: most builds have no wheels."""
         from conda_store.packages.wheels import WheelStore
 
-        return WheelStore(self.directory / "wheels")
+        return WheelStore(self.directory / "wheels", check_url=lambda url: self.policy.check_url(url, kind="wheel"))
 
     def sweep(self) -> int:
         """Remove what killed builds left behind; returns how many things."""

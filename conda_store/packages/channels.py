@@ -35,6 +35,7 @@ class ChannelPolicy:
     `allowed_pip_urls`: prefixes of URLs that a pip section may name. `allowed_redirects`: prefixes of URLs to which
     a channel may redirect besides the allowed channels, such as the storage behind it. `allowed_wheel_urls`: prefixes
     of URLs from which a lockfile may take wheels; empty for any that the package index offers (`pip_index`).
+    `level` is who says all this; what the policy `within` does not allow is not allowed here either.
     """
 
     alias: str = "https://conda.anaconda.org"
@@ -44,6 +45,8 @@ class ChannelPolicy:
     allowed_redirects: tuple[str, ...] = ()
     allowed_wheel_urls: tuple[str, ...] = ()
     allow_pip_options: bool = False
+    level: str = ""
+    within: ChannelPolicy | None = None
 
     def with_channels(self, channels: Sequence[str | Path]) -> ChannelPolicy:
         """The policy of a user on their own machine: these channels (URLs, names, directories) are the default
@@ -102,17 +105,24 @@ class ChannelPolicy:
             urls = self._urls(name_or_url)
         except BadInput as error:
             return error.message
-        if all(self.allows(url) for url in urls):
+        refusing = next(filter(None, map(self._refusing, urls)), None)
+        if refusing is None:
             return None
         shown = strip_credentials(name_or_url.strip())[:200]
+        where, way_out = refusing._where, refusing._way_out(shown)
         if is_url(name_or_url) and re.match(r"(file|http):", name_or_url.strip(), re.IGNORECASE):
             scheme = name_or_url.strip().partition(":")[0].lower()
-            return f"The channel '{shown}' is a '{scheme}:' URL that is not allowed here. {self._way_out(shown)}"
-        return f"The channel '{shown}' is not allowed here. {self._way_out(shown)}"
+            return f"The channel '{shown}' is a '{scheme}:' URL that is not allowed {where}. {way_out}"
+        return f"The channel '{shown}' is not allowed {where}. {way_out}"
 
     def allows(self, url: str) -> bool:
         """Whether a channel, given by its normal URL, is allowed."""
-        return any(pattern.fullmatch(url) for pattern in self._patterns)
+        return self._refusing(url) is None
+
+    def _refusing(self, url: str) -> ChannelPolicy | None:
+        """The policy that does not allow a channel: this one, or one that it lies within, the outermost first."""
+        outer = self.within._refusing(url) if self.within else None
+        return outer or (None if any(pattern.fullmatch(url) for pattern in self._patterns) else self)
 
     def check_url(self, url: str, *, kind: str) -> None:
         """Check a URL before it is requested. `kind` says what it is, also in the message: `package` (a conda
@@ -128,12 +138,16 @@ class ChannelPolicy:
                 prefixes = (*self.allowed_wheel_urls, *self.allowed_pip_urls)
                 allowed = not self.allowed_wheel_urls or any(is_below(normal, normal_url(one)) for one in prefixes)
             else:
-                allowed = any(is_below(normal, normal_url(prefix)) for prefix in self.allowed_pip_urls)
+                allowed = self._pip_url_allowed(normal)
         except BadInput as error:
             raise PolicyRefused(f"A {kind} URL was refused. {error.message}") from None
         if not allowed:
             shown = strip_credentials(url)[:200]
             raise PolicyRefused(f"The {kind} URL '{shown}' is not below an allowed channel. {self._way_out(shown)}")
+
+    def _pip_url_allowed(self, url: str) -> bool:
+        here = any(is_below(url, normal_url(prefix)) for prefix in self.allowed_pip_urls)
+        return here and (self.within is None or self.within._pip_url_allowed(url))
 
     def _redirect_allowed(self, url: str) -> bool:
         if any(is_below(url, normal_url(prefix)) for prefix in self.allowed_redirects):
@@ -170,6 +184,10 @@ class ChannelPolicy:
         url = name.strip() if is_url(name) else f"{normal_url(self.alias)}/{name.strip()}"
         head, rest = (url[:-1], "[^/].*") if url.endswith("/*") else (url, "")
         yield "[^/]*".join(re.escape(part) for part in head.split("*")) + rest
+
+    @property
+    def _where(self) -> str:
+        return f"in {self.level} (conda_allowed_channels)" if self.level else "here"
 
     def _way_out(self, shown: str) -> str:
         names = list(dict.fromkeys([*self.default_channels, *self.allowed_channels]))

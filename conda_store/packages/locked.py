@@ -21,7 +21,8 @@ class CondaPackage:
     """One conda package by the digest of its archive.
 
     `url` carries no credentials; `sha256` and `md5` are lower-case hex; `size` is the archive's bytes, or
-    None when a lockfile does not say; `depends` are MatchSpec texts, for the lockfile's reader only.
+    None when a lockfile does not say; `depends` are MatchSpec texts, for the lockfile's reader only; `license` is what
+    the channel's index says.
     """
 
     name: str
@@ -33,6 +34,7 @@ class CondaPackage:
     md5: str
     size: int | None = field(default=None, compare=False)
     depends: tuple[str, ...] = field(default=(), compare=False)
+    license: str | None = field(default=None, compare=False)
 
     @property
     def file_name(self) -> str:

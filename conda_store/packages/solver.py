@@ -167,6 +167,7 @@ def conda_package(record: RepoDataRecord, platform: str) -> CondaPackage:
         md5=record.md5.hex(),
         size=record.size,
         depends=tuple(record.depends),
+        license=record.license,
     )
 
 

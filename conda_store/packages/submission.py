@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conda_store.environment_yaml import read_draft
+from conda_store.errors import SpecificationInvalid
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.matchspecs import check_dependencies
+from conda_store.packages.policy import ANY_PACKAGE, PackagePolicy
 from conda_store.specification import DEFAULT_LIMITS, ParsedSpecification, SpecificationLimits, finish
 
 
@@ -14,10 +18,17 @@ def read_specification(
     *,
     default_name: str | None = None,
     limits: SpecificationLimits = DEFAULT_LIMITS,
+    packages: PackagePolicy = ANY_PACKAGE,
 ) -> ParsedSpecification:
     """Read an `environment.yaml` under a policy; what `limits` say of pip sections gives way to the policy.
 
-    Raises SpecificationInvalid with all problems in the order of the file.
+    The specification has what `packages` adds to it. Raises SpecificationInvalid with all problems in the order of the
+    file, then those of what it lacks.
     """
     draft = read_draft(source, default_name=default_name, limits=policy.limits(limits))
-    return finish(draft, [*check_dependencies(draft.entries), *policy.check(draft.entries)])
+    faults = [*check_dependencies(draft.entries), *policy.check(draft.entries), *packages.check_entries(draft.entries)]
+    parsed = finish(draft, faults)
+    specification = packages.completed(parsed.specification)
+    if lacking := packages.check_asked(specification):
+        raise SpecificationInvalid(lacking)
+    return replace(parsed, specification=specification)

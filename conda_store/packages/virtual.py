@@ -89,6 +89,21 @@ def virtual_packages(
     return [_package(name, value) for name, value in sorted(found.items())]
 
 
+def known_machines(changes: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    """`DEFAULTS` with what a deployment knows better of its machines; an empty value takes a package away."""
+    merged = {platform: {**DEFAULTS.get(platform, {}), **values} for platform, values in changes.items()}
+    found = {name: {key: value for key, value in one.items() if value} for name, one in merged.items()}
+    return {**DEFAULTS, **found}
+
+
+def virtual_fault(name: str, value: str) -> str | None:
+    """Why no machine can have a virtual package at this version; None when one can."""
+    if not re.fullmatch(r"__[a-z0-9_]+", name):
+        return f"'{name[:40]}' is no virtual package: write '__cuda', '__glibc' or the like"
+    pattern = _MACHINE if name == "__archspec" else _VERSION
+    return None if not value or pattern.fullmatch(value) else f"{name} cannot be '{value[:40]}': write a version"
+
+
 def _package(name: str, value: str) -> GenericVirtualPackage:
     version, build = ("1", value) if name == "__archspec" else (value, "0")
     return GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
