@@ -19,6 +19,7 @@ from conda_store.builds.kept_log import keep_log
 from conda_store.builds.leases import CancelRequested, Lease, StaleLease, held
 from conda_store.builds.logs import BuildLog, LoggedProgress
 from conda_store.builds.publishing import PublishedImage
+from conda_store.builds.quotas import check_bytes
 from conda_store.builds.reasons import reason_of
 from conda_store.builds.recording import lock_record, read_lock_record, record_build_packages, record_packages
 from conda_store.builds.request import BuildRequest
@@ -140,6 +141,9 @@ class Job:
         make_folder(subject.prefix.parent)
         environment = maker.environments[platform]
         size = sum(package.size for package in environment.ownership.order)
+        with self.database.read() as session:
+            namespace = session.get_one(BuildRow, self.lease.build_id).environment.namespace
+            check_bytes(session, namespace, subject.policy, size)
         appearing = partial(self._appearing, maker, packages, size)
         maker.build.install(maker.specification, environment, subject.prefix, appearing)
 

@@ -70,16 +70,18 @@ class Locker:
                 default_name=self.request.default_name,
                 packages=self.request.packages,
             )
-            self._tell_added(parsed)
+            parsed = self._completed(parsed)
             for warning in parsed.warnings:
                 self.stages.progress.warn(str(warning))
             notes.append(parsed.specification.name)
         return parsed
 
-    def _tell_added(self, parsed: ParsedSpecification) -> None:
-        asked = {" ".join(entry.text.split()) for entry in parsed.entries.dependencies}
-        if added := [text for text in parsed.specification.dependencies if text not in asked]:
+    def _completed(self, parsed: ParsedSpecification) -> ParsedSpecification:
+        asked = parsed.specification
+        whole = self.request.packages.completed(asked)
+        if added := sorted({*whole.dependencies, *whole.pip} - {*asked.dependencies, *asked.pip}):
             self.stages.progress.warn(f"Added by the settings of this environment: {', '.join(added)}")
+        return replace(parsed, specification=whole)
 
     def _solve(self, specification: Specification) -> Lock:
         asked = self.request

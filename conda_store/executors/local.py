@@ -18,6 +18,7 @@ from traitlets import Float, Integer
 from conda_store.builds.aftermath import Aftermath
 from conda_store.builds.leases import Lease, find_lease
 from conda_store.builds.limits import way_out
+from conda_store.builds.quotas import full_namespaces
 from conda_store.builds.states import ArtifactState, ArtifactType, claim, request_artifact
 from conda_store.builds.subject import JobSettings
 from conda_store.db import Database
@@ -204,7 +205,10 @@ class LocalExecutor(Executor):
         with self.database.read() as session:
             # Somebody holds a request for an artifact; nobody does for a build.
             artifacts = builds_with_artifacts(session, ids) if with_artifacts else []
-            return next_in_turn(artifacts or queued_builds(session, ids), namespaces, self._turns)
+            queued = [] if artifacts else queued_builds(session, ids)
+            full = full_namespaces(session, {one.namespace_id for one in queued}, ids, self.settings.setting_options)
+            allowed = [one for one in queued if one.namespace_id not in full]
+            return next_in_turn(artifacts or allowed, namespaces, self._turns)
 
     def _lease_of(self, running: Running) -> Lease | None:
         with self.database.read() as session:

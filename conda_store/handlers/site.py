@@ -33,6 +33,7 @@ from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import DynamicSettings, ImageManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.packages import PackageManager
+from conda_store.managers.policies import Policies
 from conda_store.managers.rights import Rights, RightsManager
 from conda_store.managers.role_mappings import RoleMappingManager
 from conda_store.managers.settings import SettingManager
@@ -107,7 +108,7 @@ def _parts(
     database, storage, places = watcher.database, serve.storage, jobs.places
     return Parts(
         environments=EnvironmentManager(database, executor, places, serve.forget),
-        builds=BuildManager(database, executor, storage, places, jobs.policy, web.submissions, serve.forget),
+        builds=BuildManager(database, executor, storage, places, Policies.under(jobs), web.submissions, serve.forget),
         artifacts=ArtifactManager(database, executor, storage),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
         role_mappings=RoleMappingManager(database),

@@ -24,9 +24,9 @@ from conda_store.executors.base import Executor
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.namespaces import checked_name, ensure_namespace
 from conda_store.managers.paging import order_of, page_of
+from conda_store.managers.policies import Policies
 from conda_store.managers.shapes import build_of, package_of
 from conda_store.managers.submitting import Submission, read_submission
-from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.installer import check_prefix_length
 from conda_store.registry.names import repository
 from conda_store.storage.base import Storage
@@ -48,21 +48,24 @@ class BuildManager:
         executor: Executor,
         storage: Storage,
         places: Places,
-        policy: ChannelPolicy,
+        policies: Policies,
         limits: SubmissionLimits,
         forget: Callable[[], None],
     ) -> None:
         self.database, self.executor, self.storage, self.places = database, executor, storage, places
         self._forget = forget
-        self.policy, self.limits = policy, limits
+        self.policies, self.limits = policies, limits
 
     def submit(self, identity: Identity, new: inputs.NewSpecification) -> models.Submitted:
         """Check what was posted and schedule its build.
 
-        Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`, `TooManyBuilds`, `StorageFull`.
+        Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`, `TooManyBuilds`, `QuotaExceeded`,
+        `StorageFull`.
         """
         namespace = checked_name(new.namespace or identity.primary_namespace)
-        submission = read_submission(new, self.policy, self.limits)
+        with self.database.read() as session:
+            policy = self.policies.of(session, namespace, new)
+        submission = read_submission(new, policy, self.limits)
         identity.require("environment:create", namespace, submission.name)
         repository(namespace, submission.name)  # raises for a name that its image could not have
         build_id = repeated(partial(self._write, identity, namespace, submission))
@@ -152,6 +155,7 @@ class BuildManager:
         # What is accepted should have a chance: a build could only fail there.
         self.storage.check_writable()
         self.limits.check_queue(session, environment.namespace)
+        self.policies.check_quotas(session, environment)
         row = states.schedule(session, environment, specification, identity.name or "anonymous")
         check_prefix_length(prefix_of(row, self.places))
         return row.id

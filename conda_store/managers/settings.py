@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from conda_store.builds.levels import EVERYWHERE, levels_of
+from conda_store.builds.levels import EVERYWHERE, levels_of, trust
 from conda_store.db import Database
 from conda_store.db.orm import SettingRow
 from conda_store.db.queries import find_environment
 from conda_store.managers.environments import EnvironmentNotFound
 from conda_store.managers.namespaces import ensure_namespace
+from conda_store.managers.policies import check_rules
 from conda_store.managers.role_mappings import live_namespace
 from conda_store.registry.names import DYNAMIC
 from conda_store.settings import Values, checked, merged
@@ -35,9 +36,15 @@ class SettingManager:
             levels = levels_of(session, *_ids(session, namespace, name))
         return dict(levels[-1]) if own else merged([self.options, *levels])
 
-    def change(self, changes: Values, namespace: str | None = None, name: str | None = None) -> None:
-        """Set what `changes` name on a level; None takes back what it set. Raises `SettingInvalid` too."""
+    def change(
+        self, changes: Values, namespace: str | None = None, name: str | None = None, *, trusted: bool = False
+    ) -> None:
+        """Set what `changes` name on a level; None takes back what it set. Raises `SettingInvalid` too.
+
+        `trusted` is who administers everything: what they set may also loosen what stands above it.
+        """
         values = checked(changes, deployment=namespace is None)
+        check_rules(values, environment=name is not None)
         with self.database.write() as session:
             if namespace == DYNAMIC:
                 ensure_namespace(session, DYNAMIC)
@@ -49,6 +56,7 @@ class SettingManager:
                 for key, value in values.items()
                 if value is not None
             )
+            trust(session, (namespace_id, environment_id), values, trusted=trusted and namespace is not None)
 
 
 def _ids(session: Session, namespace: str | None, name: str | None) -> _Ids:

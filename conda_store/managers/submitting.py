@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from conda_store.builds.lockfile import is_lockfile, parse_lockfile
+from conda_store.builds.policies import Policy
 from conda_store.errors import Problem, SpecificationInvalid
 from conda_store.inputs import NewSpecification
 from conda_store.managers.admission import SubmissionLimits
-from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.submission import read_specification
 from conda_store.specification_grammar import name_fault
 
@@ -34,7 +34,7 @@ class Submission:
     warnings: tuple[Problem, ...] = ()
 
 
-def read_submission(new: NewSpecification, policy: ChannelPolicy, limits: SubmissionLimits) -> Submission:
+def read_submission(new: NewSpecification, policy: Policy, limits: SubmissionLimits) -> Submission:
     """Check what was posted. Raises `SpecificationInvalid` with all its problems, `PolicyRefused`."""
     if new.environment_name and (fault := name_fault(new.environment_name)):
         raise SpecificationInvalid([Problem(fault, path="environment_name")])
@@ -43,10 +43,13 @@ def read_submission(new: NewSpecification, policy: ChannelPolicy, limits: Submis
     return _read_lockfile(new, policy) if locked else _read_specification(new, policy)
 
 
-def _read_specification(new: NewSpecification, policy: ChannelPolicy) -> Submission:
-    parsed = read_specification(new.specification, policy, default_name=new.environment_name or None)
+def _read_specification(new: NewSpecification, policy: Policy) -> Submission:
+    name = new.environment_name or None
+    parsed = read_specification(new.specification, policy.channels, default_name=name, packages=policy.packages)
     specification, source = parsed.specification, new.specification
     if new.platforms:
+        if faults := policy.packages.check_platforms(new.platforms):
+            raise SpecificationInvalid(faults)
         specification = replace(specification, platforms=tuple(new.platforms))
         source = specification.to_yaml()
     return Submission(
@@ -60,16 +63,17 @@ def _read_specification(new: NewSpecification, policy: ChannelPolicy) -> Submiss
     )
 
 
-def _read_lockfile(new: NewSpecification, policy: ChannelPolicy) -> Submission:
+def _read_lockfile(new: NewSpecification, policy: Policy) -> Submission:
     if new.platforms:
         fault = "A lockfile says itself for which platforms it is: leave 'platforms' out."
         raise SpecificationInvalid([Problem(fault, path="platforms")])
-    _, specification = parse_lockfile(
+    lock, specification = parse_lockfile(
         new.specification,
-        policy=policy,
+        policy=policy.channels,
         default_name=new.environment_name or None,
-        check_wheel_url=partial(policy.check_url, kind="wheel"),
+        check_wheel_url=partial(policy.channels.check_url, kind="wheel"),
     )
+    policy.packages.check_lock(lock, specification)
     name = new.environment_name or specification.name
     description = _first(new.environment_description, specification.description)
     # Name and description are part of what is shown, so they are part of what makes two rows equal.

@@ -14,24 +14,25 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from rattler import BuildString, MatchSpec, PackageRecord, VersionWithSource
-from rattler.exceptions import InvalidMatchSpecError
 
 from conda_store.packages.locked import CondaPackage, LockedWheel
+from conda_store.packages.matchspecs import matchspec_fault
 
 if TYPE_CHECKING:
     from conda_store.packages.policy import Rule
 
 _EXACT = re.compile(r"==([^*,|<>=!~\s]+)")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_RULE_NAME = re.compile(r"[A-Za-z0-9_*][A-Za-z0-9._*-]*")
 
 
 def package_fault(text: str) -> str | None:
     """Why a text cannot name denied conda packages; None when it can."""
-    try:
-        _spec(text)
-    except (InvalidMatchSpecError, ValueError) as error:
-        return f"'{text[:100]}' names no packages ({str(error)[:100]}): write 'name', 'name <3' or 'name-*'"
-    return None
+    name = _RULE_NAME.match(text)
+    plain = f"{name[0].replace('*', 'x')}{text[name.end() :]}" if name else text
+    if (fault := matchspec_fault(plain)) is None:
+        return None
+    return f"'{text[:100]}' names no packages: write 'name', 'name <3' or 'name-*' ({fault[:200]})"
 
 
 def requirement_fault(text: str) -> str | None:

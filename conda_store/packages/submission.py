@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from conda_store.environment_yaml import read_draft
 from conda_store.errors import SpecificationInvalid
 from conda_store.packages.channels import ChannelPolicy
@@ -22,13 +20,12 @@ def read_specification(
 ) -> ParsedSpecification:
     """Read an `environment.yaml` under a policy; what `limits` say of pip sections gives way to the policy.
 
-    The specification has what `packages` adds to it. Raises SpecificationInvalid with all problems in the order of the
-    file, then those of what it lacks.
+    What `packages` adds is counted and not added. Raises SpecificationInvalid with all problems in the order of the
+    file, else those of what it lacks.
     """
     draft = read_draft(source, default_name=default_name, limits=policy.limits(limits))
     faults = [*check_dependencies(draft.entries), *policy.check(draft.entries), *packages.check_entries(draft.entries)]
     parsed = finish(draft, faults)
-    specification = packages.completed(parsed.specification)
-    if lacking := packages.check_asked(specification):
+    if lacking := packages.check_asked(packages.completed(parsed.specification)):
         raise SpecificationInvalid(lacking)
-    return replace(parsed, specification=specification)
+    return parsed
