@@ -13,6 +13,7 @@ server = [
     "cachetools >=5.5,<9",
     "conda-lock >=4.0,<5",
     "conda-pack >=0.9,<0.10",
+    "cryptography >=42",
     "isal >=1.7,<2",
     "Jinja2 >=3.1,<4",
     "license-expression >=30,<31",

@@ -31,6 +31,7 @@ from conda_store.handlers.site import WebSettings
 from conda_store.image_builder import ImageBuilder
 from conda_store.limits import BuildLimits, OnDemandImages
 from conda_store.packages.channels import ChannelPolicy
+from conda_store.policy_options import ChannelCredentials, EnvironmentPolicy
 from conda_store.registry_processes import RegistryProcesses, registry_sockets
 from conda_store.service import Service
 from conda_store.specification_grammar import platform_fault
@@ -48,7 +49,12 @@ class CondaStore(ConfiguredApplication):
         "Usage: conda-store serve [OPTIONS]\n\nServe environments: pages, REST API and container registry on one port."
     )
     examples = "conda-store serve --port 5000 --directory /srv/conda-store"
-    classes = [BuildLimits, OnDemandImages, ImageBuilder, RoleBindings, DummyAuthenticator, LocalExecutor]  # noqa: RUF012  traitlets declares both so
+    # fmt: off
+    classes = [  # noqa: RUF012  traitlets declares both so
+        BuildLimits, EnvironmentPolicy, ChannelCredentials, OnDemandImages, ImageBuilder, RoleBindings,
+        DummyAuthenticator, LocalExecutor,
+    ]
+    # fmt: on
     aliases = {  # noqa: RUF012
         "config": "CondaStore.config_file",
         "port": "CondaStore.port",
@@ -281,13 +287,17 @@ class CondaStore(ConfiguredApplication):
 
     def job_settings(self) -> JobSettings:
         """What builds have to know."""
-        policy = ChannelPolicy(self.channel_alias, tuple(self.default_channels), tuple(self.allowed_channels))
+        rules, channels = made(EnvironmentPolicy, self), (tuple(self.default_channels), tuple(self.allowed_channels))
+        policy = ChannelPolicy(self.channel_alias, *channels, allowed_redirects=tuple(rules.allowed_redirects))
         return JobSettings(
             database_url=self.database_url,
             store_directory=self.root / "store",
             prefix_directory=self.root / "envs",
             environments_directory=self.root / "environments",
             policy=policy,
+            rules=rules.settings,
+            credentials=made(ChannelCredentials, self).credentials(),
+            secret_file=self.root / "cookie-secret",
             base_images=self.images.base_image,
             build_artifacts=tuple(ArtifactType(name) for name in self.build_artifacts),
             images=self.images.settings(),

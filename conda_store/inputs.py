@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, RootModel
+from pydantic import AliasChoices, Field, RootModel, SecretStr
 
 from conda_store.models import LARGEST_ID, Id, Model, Text
 
@@ -147,6 +147,21 @@ class NewToken(Model):
     primary_namespace: Text | None = None
     expiration: Annotated[datetime | None, Field(validation_alias=AliasChoices("expiration", "exp"))] = None
     role_bindings: dict[Text, list[Text]] | None = None
+
+
+class NewChannelCredential(Model):
+    """What opens a private channel: `basic` with user and password, `bearer`, or `token` for conda's `/t/<token>/`."""
+
+    channel: Text
+    kind: Literal["basic", "bearer", "token"]
+    user: Text = ""
+    secret: SecretStr
+
+
+class ForgottenChannelCredential(Model):
+    """A channel whose credentials shall be no more."""
+
+    channel: Text
 
 
 class SettingQuery(Model):

@@ -55,6 +55,13 @@ class Answer(Model, Generic[T]):
     message: str | None = None
 
 
+class ChannelCredential(Model):
+    """That there are credentials for a channel, and when they were set."""
+
+    channel: str
+    changed_on: datetime
+
+
 class Acknowledgement(Model):
     """Done, and nothing to show."""
 

@@ -22,6 +22,7 @@ ORDER = [
     "configuration",
     "limits",
     "image_builder",
+    "policy_options",
     "service",
     "registry_processes",
     "hub",

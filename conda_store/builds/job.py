@@ -95,7 +95,7 @@ class Job:
 
     def _engine(self, subject: Subject) -> Build:
         settings = self.settings
-        self.workshop.policy = subject.policy.channels
+        self.workshop.policy, self.workshop.gate.credentials = subject.policy.channels, subject.credentials
         request = BuildRequest(
             source=subject.source,
             is_written=subject.prefix is not None,

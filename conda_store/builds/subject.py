@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from conda_store.builds.credentials import read_credentials
 from conda_store.builds.keys import Places, artifact_key, build_key, short_key
 from conda_store.builds.levels import effective
 from conda_store.builds.limits import Limits
@@ -16,6 +17,7 @@ from conda_store.builds.policies import Policy, read_policy
 from conda_store.builds.states import ArtifactType
 from conda_store.db.orm import BuildRow
 from conda_store.packages.channels import ChannelPolicy
+from conda_store.packages.credentials import Credentials
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.registry.names import DYNAMIC
 from conda_store.registry.settings import ImageSettings, RegistryAccess
@@ -51,6 +53,8 @@ class JobSettings:
     on_demand_limits: Limits = field(default_factory=Limits)
     platforms: tuple[str, ...] = ()
     rules: Mapping[str, Any] = field(default_factory=dict)
+    credentials: Credentials = field(default_factory=Credentials, repr=False)
+    secret_file: Path | None = None
 
     @property
     def setting_options(self) -> dict[str, object]:
@@ -92,6 +96,7 @@ class Subject:
     prefix: Path | None
     settings: Mapping[str, Any]
     policy: Policy
+    credentials: Credentials
 
     @property
     def artifacts(self) -> tuple[ArtifactType, ...]:
@@ -110,6 +115,7 @@ def read_subject(session: Session, build_id: int, settings: JobSettings) -> Subj
     named = (specification.sha256, build.scheduled_on, build.id, environment.name)
     namespace = environment.namespace.name
     short = short_key(*named)
+    own = read_credentials(session, environment.namespace_id, settings.secret_file)
     return Subject(
         build_id=build.id,
         namespace=namespace,
@@ -120,5 +126,6 @@ def read_subject(session: Session, build_id: int, settings: JobSettings) -> Subj
         short_key=short,
         prefix=None if namespace == DYNAMIC else settings.places.prefix(namespace, short),
         settings=effective(session, environment, settings.setting_options),
+        credentials=own.over(settings.credentials),
         policy=read_policy(session, environment.namespace, environment, settings.setting_options, settings.policy),
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from conda_store.errors import StorageFull
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.fetch import PackageStore
+from conda_store.packages.gate import ChannelGate
 from conda_store.packages.solver import Solver
 from conda_store.packages.toolchain import Toolchains
 from conda_store.pieces.bytecode import BytecodeMaker
@@ -37,7 +38,7 @@ class Workshop:
 
     def __init__(self, directory: Path, policy: ChannelPolicy) -> None:
         self.directory = directory.absolute()
-        self.policy = policy
+        self.gate = ChannelGate(policy)
         if len(os.fsencode(self.directory)) > LONGEST_STORE_PATH:
             raise StorageFull(
                 f"The store directory {self.directory} has a path of more than {LONGEST_STORE_PATH} bytes, "
@@ -49,12 +50,23 @@ class Workshop:
             raise StorageFull(f"The store directory {self.directory} cannot be made: {error.strerror}.") from error
         self.scratch = self.directory / "scratch"
         self.storage = LocalStorage(self.directory)
-        self.solver = Solver(self.directory / "repodata")
+        self.solver = Solver(self.directory / "repodata", gate=self.gate)
         self.packages = PackageStore(
-            self.directory / "packages", check_url=lambda url: self.policy.check_url(url, kind="package")
+            self.directory / "packages",
+            check_url=lambda url: self.policy.check_url(url, kind="package"),
+            gate=self.gate,
         )
         self.toolchains = Toolchains(self.directory / "toolchains")
         self.bytecode = BytecodeMaker(self.directory / "bytecode")
+
+    @property
+    def policy(self) -> ChannelPolicy:
+        """Which channels may be asked."""
+        return self.gate.policy
+
+    @policy.setter
+    def policy(self, policy: ChannelPolicy) -> None:
+        self.gate.policy = policy
 
     @cached_property
     def wheels(self) -> WheelStore:

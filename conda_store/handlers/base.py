@@ -29,6 +29,7 @@ from conda_store.handlers.verbs import PUBLIC, SIGNED_IN
 from conda_store.managers.access import AccessManager
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
+from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.namespaces import NamespaceManager
@@ -74,6 +75,7 @@ class Parts:
     usage: UsageManager
     differences: DifferenceManager
     solves: SolveManager
+    credentials: CredentialManager
     callers: Callers
     rules: BrowserRules
     places: Places

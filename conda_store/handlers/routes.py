@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root, pages
 from conda_store.handlers.api_access import WhoHasAccess
+from conda_store.handlers.api_credentials import ChannelCredentials
 from conda_store.handlers.api_differences import BuildDifference
 from conda_store.handlers.api_docs import ApiPage
 from conda_store.handlers.api_packages import Channels, Packages
@@ -42,6 +43,7 @@ ROUTES = (
     Route(f"{_V1}namespace/{{namespace}}/role/", Role),
     Route(f"{_V1}namespace/{{namespace}}/access/", WhoHasAccess),
     Route(f"{_ENVIRONMENT}access/", WhoHasAccess),
+    Route(f"{_V1}namespace/{{namespace}}/channel-credential/", ChannelCredentials),
     Route(f"{_V1}environment/", api_environments.Environments),
     Route("api/v2/environment/", api_environments.EnvironmentsByCursor),
     Route(_ENVIRONMENT, api_environments.OneEnvironment),

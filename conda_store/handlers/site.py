@@ -27,6 +27,7 @@ from conda_store.managers.access import AccessManager
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
+from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.image_waiting import ImageWaiting
@@ -121,6 +122,7 @@ def _parts(
         usage=UsageManager(database),
         differences=DifferenceManager(database),
         solves=SolveManager(database, jobs),
+        credentials=CredentialManager(database, web.secret),
         callers=callers,
         rules=web.rules,
         places=Places(web.prefix),

@@ -23,6 +23,8 @@ from conda_store.specification import Entries, Specification, SpecificationLimit
 _ANACONDA = "https://repo.anaconda.com/pkgs"
 #: What conda means by `defaults`; it is nowhere below an alias and its use is restricted by Anaconda's terms.
 _DEFAULTS = (f"{_ANACONDA}/main", f"{_ANACONDA}/r")
+#: Where anaconda.org keeps packages.
+DEFAULT_REDIRECTS = ("https://binstar-cio-packages-prod.s3.amazonaws.com",)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class ChannelPolicy:
     default_channels: tuple[str, ...] = ("conda-forge",)
     allowed_channels: tuple[str, ...] = ()
     allowed_pip_urls: tuple[str, ...] = ()
-    allowed_redirects: tuple[str, ...] = ()
+    allowed_redirects: tuple[str, ...] = DEFAULT_REDIRECTS
     allowed_wheel_urls: tuple[str, ...] = ()
     allow_pip_options: bool = False
     level: str = ""
@@ -144,6 +146,12 @@ class ChannelPolicy:
         if not allowed:
             shown = strip_credentials(url)[:200]
             raise PolicyRefused(f"The {kind} URL '{shown}' is not below an allowed channel. {self._way_out(shown)}")
+
+    def check_asked(self, url: str) -> None:
+        """Check a URL that a solver or a download asks for: below an allowed channel. Raises `PolicyRefused`."""
+        segments = normal_url(url.partition("?")[0]).split("/")
+        if not any(self.allows("/".join(segments[:end])) for end in range(len(segments) - 1, 2, -1)):
+            self.check_url(url, kind="redirect")
 
     def _pip_url_allowed(self, url: str) -> bool:
         here = any(is_below(url, normal_url(prefix)) for prefix in self.allowed_pip_urls)

@@ -30,6 +30,7 @@ from conda_store.errors import DigestMismatch, FetchFailed, PackageRefused, Stor
 from conda_store.packages.archives import UnpackLimits, scan_archive
 from conda_store.packages.check import check_identity, check_package, check_record, check_summary
 from conda_store.packages.contents import Contents, Python, describe, place
+from conda_store.packages.gate import ChannelGate
 from conda_store.packages.locked import CondaPackage
 from conda_store.storage.scratch import exclusive, scratch_directory
 
@@ -63,7 +64,7 @@ class PackageStore:
     """Unpacked conda packages below `root`; safe for many threads and processes at once.
 
     `check_url` is called with every URL before it is requested and raises to forbid it.
-    `max_package_bytes` bounds one archive.
+    `max_package_bytes` bounds one archive; `gate` is asked for it.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class PackageStore:
         check_url: Callable[[str], object] | None = None,
         limits: UnpackLimits | None = None,
         max_package_bytes: int = 8 << 30,
+        gate: ChannelGate | None = None,
     ) -> None:
+        self.gate = gate
         self.root = root
         self.scratch = root / "tmp"
         self.check_url = check_url
@@ -160,7 +163,7 @@ class PackageStore:
             if parts.scheme == "file":
                 writer.copy(Path(unquote(parts.path)))
             else:
-                _download(package, writer)
+                _download(package, writer, self.gate)
         writer.verify()
         return target
 
@@ -222,10 +225,14 @@ class _Writer:
             )
 
 
-def _download(package: CondaPackage, writer: _Writer) -> None:
+def _download(package: CondaPackage, writer: _Writer, gate: ChannelGate | None) -> None:
+    client = (gate.client([package.url]) if gate else None) or Client.default_client()
     try:
-        asyncio.run(download_to_writer(Client.default_client(), package.url, writer))
+        asyncio.run(download_to_writer(client, package.url, writer))
     except (PackageRefused, StorageFull):
         raise
     except Exception as error:
-        raise FetchFailed(f"{package}: the package could not be downloaded: {error}") from error
+        if gate and package.url in gate.refused:
+            raise gate.refused.pop(package.url) from None
+        words = gate.plain(str(error)) if gate else str(error)
+        raise FetchFailed(f"{package}: the package could not be downloaded: {words}") from None

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import rattler
-from rattler import ChannelPriority, Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord
+from rattler import ChannelPriority, Client, Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord
 from rattler.exceptions import GatewayError, InvalidChannelError, InvalidMatchSpecError, InvalidUrlError, SolverError
 
 from conda_store.errors import FetchFailed, Problem, SolveFailed
 from conda_store.packages.channel_urls import strip_credentials
 from conda_store.packages.conflicts import Question, Wanted, bare_channel, explain
+from conda_store.packages.gate import ChannelGate
 from conda_store.packages.locked import CondaPackage, PlatformLock
 from conda_store.packages.virtual import virtual_packages
 from conda_store.specification_grammar import PLATFORMS
@@ -37,9 +38,19 @@ class Solver:
     solve with the fetching of its indexes; None never gives up. Call it from threads without a running event loop.
     """
 
-    def __init__(self, cache_directory: Path, *, timeout_seconds: float | None = 300.0) -> None:
+    def __init__(
+        self, cache_directory: Path, *, timeout_seconds: float | None = 300.0, gate: ChannelGate | None = None
+    ) -> None:
         self.timeout_seconds = timeout_seconds
-        self._gateway = Gateway(cache_dir=cache_directory)
+        self.gate = gate
+        self._cache_directory = cache_directory
+        self._gateways: dict[Client | None, Gateway] = {}
+
+    def _asking(self, channels: Sequence[str]) -> Gateway:
+        client = self.gate.client(channels) if self.gate else None
+        if client not in self._gateways:
+            self._gateways[client] = Gateway(cache_dir=self._cache_directory, client=client)
+        return self._gateways[client]
 
     def solve(
         self,
@@ -63,7 +74,8 @@ class Solver:
     def refresh(self, channels: Iterable[str]) -> None:
         """Forget the indexes held in memory, so that the next solve asks the channels what is new."""
         for channel in channels:
-            self._gateway.clear_repodata_cache(channel)
+            for gateway in self._gateways.values():
+                gateway.clear_repodata_cache(channel)
 
     async def _solve(self, question: Question) -> list[RepoDataRecord]:
         try:
@@ -93,14 +105,14 @@ class Solver:
         except SolverError as error:
             if "cancelled" in str(error):
                 raise self._timed_out(question) from None
-            raise await explain(question, self._gateway, str(error)) from None
+            raise await explain(question, self._asking(question.channels), str(error)) from None
 
     async def _ask(self, question: Question, specs: Sequence[MatchSpec]) -> list[RepoDataRecord]:
         seconds = self.timeout_seconds
         return await rattler.solve(
             question.channels,
             specs,
-            gateway=self._gateway,
+            gateway=self._asking(question.channels),
             platforms=question.subdirs,
             virtual_packages=question.virtual,
             timeout=None if seconds is None else timedelta(seconds=max(seconds, 1e-6)),
@@ -123,7 +135,8 @@ class Solver:
             return False
         above = question.channels[: max(lower)]
         names = [name for group in lower.values() for name in group]
-        found = await self._gateway.query(above, question.subdirs, names, recursive=False, channel_relations="disabled")
+        gateway = self._asking(question.channels)
+        found = await gateway.query(above, question.subdirs, names, recursive=False, channel_relations="disabled")
         owners = {(bare_channel(record.channel), record.name.normalized) for group in found for record in group}
         return any(
             (bare_channel(channel), name) in owners
@@ -133,14 +146,22 @@ class Solver:
         )
 
     async def _blame_channel(self, question: Question, error: GatewayError) -> NoReturn:
+        gateway = self._asking(question.channels)
         names = sorted({wanted.name for wanted in question.wanted})
         for channel in question.channels:
             try:
                 async with asyncio.timeout(self.timeout_seconds):
-                    await self._gateway.query([channel], question.subdirs, names, channel_relations="disabled")
+                    await gateway.query([channel], question.subdirs, names, channel_relations="disabled")
             except (GatewayError, TimeoutError) as its_error:
-                raise _fetch_failed([channel], question.platform, str(its_error)) from None
-        raise _fetch_failed(question.channels, question.platform, str(error)) from None
+                raise _fetch_failed([channel], question.platform, self._plain(its_error)) from None
+        raise _fetch_failed(question.channels, question.platform, self._plain(error)) from None
+
+    def _plain(self, error: Exception) -> str:
+        if self.gate is None:
+            return str(error)
+        if self.gate.refused:
+            raise self.gate.refused.popitem()[1] from None
+        return self.gate.plain(str(error))
 
     def _timed_out(self, question: Question) -> SolveFailed:
         return SolveFailed(

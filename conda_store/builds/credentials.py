@@ -1,0 +1,60 @@
+"""Credentials of channels in the database: encrypted with a key that is not there, and decrypted where a build runs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from conda_store.db.orm import ChannelCredentialRow
+from conda_store.errors import CondaStoreError
+from conda_store.packages.credentials import Credential, Credentials
+
+_PURPOSE = b"conda-store channel credentials 1"
+
+
+class CredentialUnreadable(CondaStoreError):
+    """What was encrypted with another secret file."""
+
+    status = 409
+    code = "credential_unreadable"
+
+
+def lock_away(session: Session, namespace_id: int, credential: Credential, secret: bytes) -> None:
+    """Keep a credential, instead of one that the channel had."""
+    text = _fernet(secret).encrypt(json.dumps(credential.as_dict()).encode()).decode()
+    key = {"namespace_id": namespace_id, "channel": credential.channel}
+    session.merge(ChannelCredentialRow(**key, secret=text, changed_on=datetime.now(UTC)))
+
+
+def read_credentials(session: Session, namespace_id: int, secret_file: Path | None) -> Credentials:
+    """Those of a namespace. Raises `CredentialUnreadable` when the secret in `secret_file` is not the one it was."""
+    rows = session.scalars(select(ChannelCredentialRow).where(ChannelCredentialRow.namespace_id == namespace_id)).all()
+    if not rows or secret_file is None:
+        return Credentials()
+    fernet = _fernet(secret_file.read_bytes())
+    return Credentials(tuple(_read(fernet, row) for row in rows))
+
+
+def _read(fernet: Fernet, row: ChannelCredentialRow) -> Credential:
+    try:
+        return Credential.read(row.channel, json.loads(fernet.decrypt(row.secret.encode())))
+    except InvalidToken:
+        raise CredentialUnreadable(
+            f"The credentials of the channel '{row.channel}' cannot be read, since the server's secret file was "
+            "replaced: set them again."
+        ) from None
+
+
+def _fernet(secret: bytes) -> Fernet:
+    # Not the secret itself, which signs sessions: one use cannot be turned against the other.
+    key = HKDF(SHA256(), 32, hashlib.sha256(_PURPOSE).digest(), _PURPOSE).derive(secret)
+    return Fernet(base64.urlsafe_b64encode(key))

@@ -1,0 +1,70 @@
+"""Policy and private channels as options of the deployment, below all settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Dict, List, TraitError, Unicode, validate
+from traitlets.config import Configurable
+
+from conda_store.errors import CondaStoreError
+from conda_store.managers.policies import check_rules
+from conda_store.packages.channels import DEFAULT_REDIRECTS
+from conda_store.packages.credentials import Credential, Credentials
+from conda_store.settings import checked
+
+
+class EnvironmentPolicy(Configurable):
+    """What environments may consist of; docs/policy.md tells how deployment, namespaces and environments share it."""
+
+    settings = Dict(
+        help="Values of settings for the whole deployment, below what the REST API sets; the names are those of "
+        "api/v1/setting/. Empty by default: nothing is denied or added. Example: {'conda_denied_packages': "
+        "['openssl <3'], 'denied_licenses': ['AGPL-*'], 'quota_bytes': 50_000_000_000}"
+    ).tag(config=True)
+    allowed_redirects = List(
+        Unicode(),
+        list(DEFAULT_REDIRECTS),
+        help="Prefixes of URLs to which a channel may redirect besides allowed channels, such as the storage behind "
+        "it; every other redirect is refused before it is followed. The default is the storage of anaconda.org. "
+        "Example: ['https://storage.example.org/conda']",
+    ).tag(config=True)
+
+    @validate("settings")
+    def _known(self, proposal: Any) -> Any:
+        try:
+            values = checked(proposal["value"])
+            check_rules(values, environment=False)
+        except CondaStoreError as error:
+            raise TraitError(f"c.EnvironmentPolicy.settings: {error.message}") from None
+        return values
+
+
+class ChannelCredentials(Configurable):
+    """What opens private channels to all namespaces; a namespace's own go before."""
+
+    channels = AnyTrait(
+        {},
+        help="Credentials for each channel's URL: 'basic' with user and password, 'bearer', or 'token' for conda's "
+        "/t/<token>/. Empty by default. Only requests below that URL carry them. Workers get them, and no log, error "
+        "or database; keep the file of options readable for the server's user alone. Example: "
+        "{'https://conda.example.org/ours': {'kind': 'bearer', 'secret': open('/run/secrets/ours').read().strip()}}",
+    ).tag(config=True)
+
+    @validate("channels")
+    def _whole(self, proposal: Any) -> Any:
+        try:
+            _read(proposal["value"])
+        except (CondaStoreError, AttributeError, TypeError) as error:
+            words = error.message if isinstance(error, CondaStoreError) else "not a dictionary of dictionaries"
+            raise TraitError(f"c.ChannelCredentials.channels: {words}") from None
+        return proposal["value"]
+
+    def credentials(self) -> Credentials:
+        """What workers get."""
+        return _read(self.channels)
+
+
+def _read(channels: Any) -> Credentials:
+    return Credentials(tuple(Credential.read(url, said) for url, said in dict(channels).items()))

@@ -1,0 +1,175 @@
+"""Private channels: opened by what configuration or namespace have, which nobody finds anywhere afterwards."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from conda_store.builds.workshop import Workshop
+from conda_store.errors import FetchFailed, PolicyRefused
+from conda_store.executors.local import LocalExecutor
+from conda_store.packages.channels import ChannelPolicy
+from conda_store.packages.credentials import Credential, Credentials
+from tests.engine import run_build
+from tests.invented import InventedChannel, text_file
+from tests.jobs import until
+from tests.private_channel import WatchedServer, basic, watched
+from tests.server import Server, running
+
+CANARY = f"canary{secrets.token_hex(12)}"
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> InventedChannel:
+    made = InventedChannel(tmp_path / "channel")
+    made.add("a", [text_file("share/a")], depends=["b"])
+    made.add("b", [text_file("share/b")])
+    return made
+
+
+KINDS = [
+    ({"kind": "basic", "user": "ana", "secret": CANARY}, basic("ana", CANARY)),
+    ({"kind": "bearer", "secret": CANARY}, f"Bearer {CANARY}"),
+    ({"kind": "token", "secret": CANARY}, f"/t/{CANARY}"),
+]
+
+
+def opened(tmp_path: Path, url: str, said: dict[str, Any] | None, **policy: Any) -> Workshop:
+    workshop = Workshop(tmp_path / "store", ChannelPolicy(default_channels=(url,), **policy))
+    workshop.gate.credentials = Credentials((Credential.read(url, said),) if said else ())
+    return workshop
+
+
+@pytest.mark.parametrize(("said", "wanted"), KINDS)
+def test_every_kind_opens_index_and_packages(
+    tmp_path: Path, channel: InventedChannel, said: dict[str, Any], wanted: str
+) -> None:
+    with watched(channel.directory, wanted) as server:
+        lock = tmp_path / "conda-lock.yml"
+        run_build(opened(tmp_path, server.url, said), "dependencies: [a]\n", prefix=tmp_path / "prefix", lock=lock)
+        assert (tmp_path / "prefix/share/b").exists() and f"{server.url}/" in lock.read_text()
+        paths = (tmp_path / "store", lock, tmp_path / "prefix")
+        assert CANARY not in "".join(text_of(path) for path in paths)
+
+
+@pytest.mark.parametrize("said", [None, {"kind": "bearer", "secret": "wrong-one"}])
+def test_without_the_right_ones_the_channel_is_closed_and_says_so(
+    tmp_path: Path, channel: InventedChannel, said: dict[str, Any] | None
+) -> None:
+    with watched(channel.directory, f"Bearer {CANARY}") as server:
+        with pytest.raises(FetchFailed, match="refuses access") as failed:
+            run_build(opened(tmp_path, server.url, said), "dependencies: [a]\n", prefix=tmp_path / "prefix")
+        assert "wrong-one" not in str(failed.value) and server.url in str(failed.value)
+
+
+@pytest.mark.parametrize(("said", "wanted"), KINDS)
+def test_a_redirect_takes_nothing_to_another_host(
+    tmp_path: Path, channel: InventedChannel, said: dict[str, Any], wanted: str
+) -> None:
+    with watched(channel.directory) as storage, watched(channel.directory, wanted, redirect=storage.root) as server:
+        workshop = opened(tmp_path, server.url, said, allowed_redirects=(storage.root,))
+        run_build(workshop, "dependencies: [a]\n", prefix=tmp_path / "prefix")
+        assert (tmp_path / "prefix/share/a").exists() and storage.requests
+        assert not [one for one in storage.requests if one[1] or CANARY in one[0]]
+
+
+def test_a_redirect_out_of_the_policy_is_never_followed(tmp_path: Path, channel: InventedChannel) -> None:
+    with watched(channel.directory) as other, watched(channel.directory, redirect=other.root) as server:
+        with pytest.raises(PolicyRefused, match="redirect"):
+            run_build(opened(tmp_path, server.url, None), "dependencies: [a]\n", prefix=tmp_path / "prefix")
+        assert server.requests and other.requests == []
+
+
+def text_of(*roots: Path) -> str:
+    """Every byte of every file below."""
+    files = [path for root in roots for path in ([root] if root.is_file() else root.rglob("*"))]
+    data = b"\n".join(path.read_bytes() for path in files if path.is_file() and not path.is_symlink())
+    return data.decode("latin-1")
+
+
+@pytest.fixture
+def private(channel: InventedChannel) -> Iterator[WatchedServer]:
+    with watched(channel.directory, basic("ana", CANARY)) as server:
+        yield server
+
+
+def started(tmp_path: Path, private: WatchedServer, base_image: str, **options: Any) -> Any:
+    return running(
+        tmp_path / "server",
+        executor_class=LocalExecutor,
+        default_channels=[private.url],
+        allowed_channels=[private.url],
+        ImageBuilder__base_image=base_image,
+        **options,
+    )
+
+
+def every_answer(server: Server, build_id: int) -> str:
+    paths = [f"build/{build_id}/{part}" for part in ("", "packages/", "logs/", "yaml/", "conda-lock.yml", "archive/")]
+    paths += ["namespace/default/channel-credential/", "setting/", "setting/default/", "environment/", "build/"]
+    answers = [server.api.get(path) for path in paths]
+    assert all(answer.status_code == 200 for answer in answers), [(one.url, one.status_code) for one in answers]
+    pages = [server.web.get(f"build/{build_id}/"), server.web.get("")]
+    return "".join(one.content.decode("latin-1") + str(one.headers) for one in (*answers, *pages))
+
+
+def status(server: Server, build_id: int) -> dict[str, Any]:
+    return dict(server.api.get(f"build/{build_id}/").json()["data"])
+
+
+def complete(server: Server, build_id: int) -> None:
+    ends = ("COMPLETED", "FAILED", "CANCELED")
+    until(lambda: status(server, build_id)["status"] in ends, 90)
+    assert status(server, build_id)["status"] == "COMPLETED", server.api.get(f"build/{build_id}/logs/").text
+    until(lambda: len(status(server, build_id)["build_artifacts"]) >= 5, 90)
+
+
+@pytest.mark.parametrize("place", ["namespace", "configuration"])
+def test_a_canary_is_nowhere(
+    tmp_path: Path, private: WatchedServer, base_image: str, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = {"kind": "basic", "user": "ana", "secret": CANARY}
+    options = {"ChannelCredentials__channels": {private.url: said}} if place == "configuration" else {}
+    with started(tmp_path, private, base_image, **options) as server:
+        server.api.post("namespace/default/")
+        if place == "namespace":
+            answer = server.api.put("namespace/default/channel-credential/", json={"channel": private.url, **said})
+            assert answer.status_code == 200 and CANARY not in answer.text
+        build_id = server.submit("course", text="name: {name}\ndependencies: [a]\n")
+        complete(server, build_id)
+        answers = every_answer(server, build_id)
+        database = server.app.database_url.removeprefix("sqlite:///")
+        dump = "\n".join(sqlite3.connect(database).iterdump())
+    everything = answers + dump + caplog.text + text_of(tmp_path / "server")
+    for secret in (CANARY, base64.b64encode(f"ana:{CANARY}".encode()).decode()):
+        assert secret not in everything
+    assert private.url in answers and any(one[1] for one in private.requests)
+
+
+def test_credentials_are_listed_without_them_and_can_be_taken_away(
+    tmp_path: Path, private: WatchedServer, base_image: str
+) -> None:
+    with started(tmp_path, private, base_image) as server:
+        server.api.post("namespace/ours/")
+        path = "namespace/ours/channel-credential/"
+        body = {"channel": f"{private.url}/", "kind": "bearer", "secret": CANARY}
+        assert server.api.put(path, json=body).status_code == 200
+        (listed,) = server.api.get(path).json()["data"]
+        assert listed["channel"] == private.url and set(listed) == {"channel", "changed_on"}
+        for wrong in ({**body, "kind": "basic"}, {**body, "channel": "file:///x"}, {**body, "secret": ""}):
+            answer = server.api.put(path, json=wrong)
+            assert answer.status_code == 400 and CANARY not in answer.text
+        assert delete(server, path, private.url).status_code == 200
+        assert delete(server, path, private.url).status_code == 404
+        assert server.api.get(path).json()["data"] == []
+
+
+def delete(server: Server, path: str, channel: str) -> httpx.Response:
+    return server.api.request("DELETE", path, json={"channel": channel})
