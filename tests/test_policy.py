@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from conda_store.builds.policies import Level, policy_of
 from conda_store.builds.states import Status
 from conda_store.builds.workshop import Workshop
 from conda_store.db.orm import SettingRow
+from conda_store.errors import CondaStoreError
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.denied import by_license
 from conda_store.packages.policy import Rule
-from tests.invented import InventedChannel, text_file
+from tests.engine import run_build
+from tests.invented import InventedChannel, text_file, workshop_for
 from tests.jobs import Bench
+from tests.private_channel import watched
 from tests.server import Server, running
 
 ASKS = "name: {name}\nchannels: [conda-forge]\ndependencies: [python=3.11, {package}]\n"
@@ -78,8 +82,6 @@ def test_a_lockfile_passes_by_no_rule(server: Server) -> None:
     entry = {"name": "openssl", "version": "1.1.1", "manager": "conda", "platform": "linux-64", "dependencies": {}}
     url = "https://conda.anaconda.org/conda-forge/linux-64/openssl-1.1.1-0.conda"
     entry |= {"url": url, "hash": {"md5": "a" * 32, "sha256": "a" * 64}, "category": "main", "optional": False}
-    import json
-
     text = json.dumps({"version": 1, "metadata": {"channels": [], "platforms": ["linux-64"]}, "package": [entry]})
     status, message = post(server, "locked", text)
     assert status == 400 and "denies 'openssl <3'" in message and "locked" in message
@@ -155,6 +157,33 @@ def test_an_administrator_of_everything_may_widen() -> None:
 )
 def test_licences(text: str | None, pattern: str, refused: bool) -> None:
     assert (by_license(text, [Rule("here", pattern)]) is not None) == refused
+
+
+def test_a_server_that_is_not_allowed_is_never_asked(server: Server, channel: InventedChannel) -> None:
+    with watched(channel.directory) as never:
+        entry = {"name": "a", "version": "1.0", "manager": "conda", "platform": "linux-64", "dependencies": {}}
+        entry |= {"hash": {"md5": "a" * 32, "sha256": "a" * 64}, "category": "main", "optional": False}
+        packages = [entry | {"url": f"{never.url}/linux-64/a-1.0-0.conda"}]
+        wheel = {"manager": "pip", "url": f"{never.root}/a-1.0-py3-none-any.whl"}
+        for text in (
+            f"channels: ['{never.url}']\ndependencies: [app]",
+            f"dependencies: ['{never.url}::app']",
+            f"dependencies: ['app[channel={never.url}]']",
+            f"dependencies: ['{never.url}/linux-64/app-1.0-0.conda']",
+            f"channels: ['file://{channel.directory}']\ndependencies: [app]",
+            f"dependencies: [python, {{pip: ['app @ {never.root}/app-1.0-py3-none-any.whl']}}]",
+            f"dependencies: [python, {{pip: ['git+{never.root}/app.git']}}]",
+            f"dependencies: [python, {{pip: ['--index-url {never.root}', app]}}]",
+            f"dependencies: [python, {{pip: ['app --extra-index-url={never.root}']}}]",
+            json.dumps({"version": 1, "metadata": {"channels": [], "platforms": ["linux-64"]}, "package": packages}),
+        ):
+            status, message = post(server, "default", text)
+            assert status == 400, (text, message)
+        # An index may have a wheel like this one: that is asked when it is built, and before the wheel is.
+        lock = {"version": 1, "metadata": {"channels": [], "platforms": ["linux-64"]}, "package": [entry | wheel]}
+        with pytest.raises(CondaStoreError, match="https"):
+            run_build(workshop_for(channel.directory / "store", channel), json.dumps(lock))
+        assert never.requests == []
 
 
 @pytest.fixture
