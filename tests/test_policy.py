@@ -11,9 +11,10 @@ import pytest
 
 from conda_store.builds.job import run_job
 from conda_store.builds.policies import Level, policy_of
+from conda_store.builds.quotas import full_namespaces
 from conda_store.builds.states import Status
 from conda_store.builds.workshop import Workshop
-from conda_store.db.orm import SettingRow
+from conda_store.db.orm import BuildRow, SettingRow
 from conda_store.errors import CondaStoreError
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.denied import by_license
@@ -115,6 +116,38 @@ def test_quotas_of_environments_and_bytes(server: Server) -> None:
     status, message = post(server, "small", "dependencies: [python]", "first")
     assert status == 429 and "quota_bytes" in message
     assert server.api.put("setting/small/first/", json={"quota_bytes": 5}).status_code == 400
+
+
+def test_builds_beyond_the_quota_wait(server: Server) -> None:
+    builds = [server.submit(f"e{number}", "waiting") for number in range(2)]
+    change(server, "waiting/", quota_running_builds=1)
+    with server.app.database.read() as session:
+        place = session.get_one(BuildRow, builds[0]).environment.namespace_id
+        assert full_namespaces(session, [place], [], {}) == set()
+        # A worker was given the first one, and may not have begun yet.
+        assert full_namespaces(session, [place], builds[:1], {}) == {place}
+    lease = server.begin(builds[0])
+    with server.app.database.read() as session:
+        assert full_namespaces(session, [place], [], {}) == {place}
+        assert full_namespaces(session, [place + 1000], [], {"quota_running_builds": 1}) == set()
+    server.fail_with(lease, "enough")
+    with server.app.database.read() as session:
+        assert full_namespaces(session, [place], [], {}) == set()
+
+
+def test_who_does_not_administer_everything_cannot_loosen(tmp_path: Path) -> None:
+    rules = {"conda_allowed_channels": ["conda-forge"], "conda_denied_packages": ["numpy"]}
+    with running(tmp_path, EnvironmentPolicy__settings=rules) as server:
+        server.api.post("namespace/own/")
+        token = server.api.post("token/", json={"role_bindings": {"own/*": ["admin"]}}).json()["data"]["token"]
+        loose = {"conda_allowed_channels": ["bioconda"], "conda_denied_packages": []}
+        mine = {"Authorization": f"Bearer {token}"}
+        assert server.api.put("setting/own/", json=loose, headers=mine).status_code == 200
+        assert "the deployment" in post(server, "own", "channels: [bioconda]\ndependencies: [x]")[1]
+        assert "denies 'numpy'" in post(server, "own", "dependencies: [numpy]\nchannels: [conda-forge]")[1]
+        assert server.api.get("setting/own/", params={"own": "true"}).json()["data"] == loose
+        change(server, "own/", **loose)
+        assert post(server, "own", "channels: [bioconda]\ndependencies: [numpy]") == (200, "")
 
 
 DEPLOYMENT = Level("the deployment", {"conda_allowed_channels": ["conda-forge", "bioconda"], "quota_bytes": 100})
