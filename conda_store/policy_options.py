@@ -19,9 +19,10 @@ class EnvironmentPolicy(Configurable):
     """What environments may consist of; docs/policy.md tells how deployment, namespaces and environments share it."""
 
     settings = Dict(
-        help="Values of settings for the whole deployment, below what the REST API sets and before other options "
-        "of the same; the names are those of api/v1/setting/. Empty by default: nothing is denied or added. Example: {'conda_denied_packages': "
-        "['openssl <3'], 'denied_licenses': ['AGPL-*'], 'quota_bytes': 50_000_000_000}"
+        help="Values of settings for the whole deployment, by the names of api/v1/setting/. They go before other "
+        "options of the same, and after what the REST API sets. Empty by default: nothing is denied or added. "
+        "Example: {'conda_denied_packages': ['openssl <3'], 'denied_licenses': ['AGPL-*'], 'quota_bytes': "
+        "50_000_000_000}"
     ).tag(config=True)
     allowed_redirects = List(
         Unicode(),
