@@ -166,6 +166,10 @@ def test_credentials_are_listed_without_them_and_can_be_taken_away(
         for wrong in ({**body, "kind": "basic"}, {**body, "channel": "file:///x"}, {**body, "secret": ""}):
             answer = server.api.put(path, json=wrong)
             assert answer.status_code == 400 and CANARY not in answer.text
+        server.api.delete("namespace/ours/")
+        server.api.post("namespace/ours/")
+        assert server.api.get(path).json()["data"] == []
+        assert server.api.put(path, json=body).status_code == 200
         assert delete(server, path, private.url).status_code == 200
         assert delete(server, path, private.url).status_code == 404
         assert server.api.get(path).json()["data"] == []

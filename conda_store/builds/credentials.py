@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from conda_store.db.orm import ChannelCredentialRow
@@ -42,6 +42,11 @@ def read_credentials(session: Session, namespace_id: int, secret_file: Path | No
         return Credentials()
     fernet = _fernet(secret_file.read_bytes())
     return Credentials(tuple(_read(fernet, row) for row in rows))
+
+
+def forget_all(session: Session, namespace_id: int) -> None:
+    """A namespace is deleted: whoever makes one of the same name gets nothing of it."""
+    session.execute(delete(ChannelCredentialRow).where(ChannelCredentialRow.namespace_id == namespace_id))
 
 
 def _read(fernet: Fernet, row: ChannelCredentialRow) -> Credential:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
 from conda_store.auth.permissions import Identity
+from conda_store.builds.credentials import forget_all
 from conda_store.builds.keys import Places
 from conda_store.db import Database, lists
 from conda_store.db.orm import EnvironmentRow, NamespaceRow
@@ -101,6 +102,7 @@ class NamespaceManager:
             canceled = [one for place in _environments(session, row) for one in hide(session, place, self.places)]
             row.deleted_on = datetime.now(UTC)
             remove_mappings_about(session, row)
+            forget_all(session, row.id)
         self._forget()
         for build_id in canceled:
             self.executor.cancel(build_id)
