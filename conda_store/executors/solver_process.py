@@ -13,6 +13,7 @@ from pathlib import Path
 from conda_store.executors.worker import end_as_group
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.locked import PlatformLock
+from conda_store.packages.policy import ANY_PACKAGE, PackagePolicy
 
 _greetings: list[Connection] = []
 
@@ -25,6 +26,7 @@ class Asked:
     policy: ChannelPolicy
     platform: str
     seconds: float | None
+    packages: PackagePolicy = ANY_PACKAGE
 
 
 def enter(lifeline: Connection, greetings: Connection) -> None:
@@ -44,6 +46,6 @@ def solve(store_directory: Path, asked: Asked) -> PlatformLock:
     _greetings[0].send(os.getpid())
     workshop = Workshop(store_directory, asked.policy)
     workshop.solver.timeout_seconds = asked.seconds
-    request = BuildRequest(asked.source, platforms=(asked.platform,))
+    request = BuildRequest(asked.source, platforms=(asked.platform,), packages=asked.packages)
     _, lock = Build(workshop, request, machine_platform(), Progress()).lock()
     return lock.platforms[asked.platform]

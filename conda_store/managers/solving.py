@@ -10,6 +10,7 @@ import yaml
 
 from conda_store import models
 from conda_store.builds.levels import levels_of
+from conda_store.builds.policies import Policy, read_policy
 from conda_store.builds.recording import PIP_BUILD, PIP_CHANNEL, channel_ids
 from conda_store.builds.subject import JobSettings
 from conda_store.db import Database
@@ -46,8 +47,9 @@ class SolveManager:
         """What would be installed. Raises `SpecificationInvalid`, `SolveFailed`, `FetchFailed`, `TooManySolves`."""
         with self.database.read() as session:
             counting = merged([self.settings.setting_options, *levels_of(session)])
+            policy = read_policy(session, None, None, self.settings.setting_options, self.settings.policy)
         seconds = float(counting["conda_max_solve_time"]) or None
-        found = self.pool.solve(self._asked(asked, seconds), (seconds or _LONGEST_SECONDS) + _PIP_SECONDS)
+        found = self.pool.solve(self._asked(asked, policy, seconds), (seconds or _LONGEST_SECONDS) + _PIP_SECONDS)
         names = {package.channel for package in found.conda} | ({PIP_CHANNEL} if found.wheels else set())
         return models.Solution(solve=_rows(found, self._channels(names)))
 
@@ -56,19 +58,20 @@ class SolveManager:
         self.pool.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _asked(self, asked: SolveQuery, seconds: float | None) -> Asked:
+    def _asked(self, asked: SolveQuery, policy: Policy, seconds: float | None) -> Asked:
         """Everything that can be refused without a request to a channel is refused here."""
         pip: list[Any] = [{"pip": asked.pip}] if asked.pip else []
         channels = list(dict.fromkeys([*asked.channel, *asked.channels]))
         document = {"name": _NAME, "channels": channels, "dependencies": [*asked.conda, *pip]}
         source = yaml.safe_dump({**document, "platforms": [asked.platform or machine_platform()]}).encode()
         try:
-            parsed = read_specification(source, self.settings.policy)
+            parsed = read_specification(source, policy.channels, packages=policy.packages)
         except SpecificationInvalid as error:
             # Nobody has seen the file that these lines are of.
             problems = [replace(one, line=None, column=None) for one in error.problems]
             raise SpecificationInvalid(problems, "request") from None
-        return Asked(source, self.settings.policy, parsed.specification.platforms[0], seconds)
+        platform = parsed.specification.platforms[0]
+        return Asked(source, policy.channels, platform, seconds, policy.packages)
 
     def _channels(self, names: set[str]) -> dict[str, models.Channel]:
         with self.database.read() as session:
