@@ -52,7 +52,7 @@ class CondaStore(ConfiguredApplication):
     # fmt: off
     classes = [  # noqa: RUF012  traitlets declares both so
         BuildLimits, EnvironmentPolicy, ChannelCredentials, OnDemandImages, ImageBuilder, RoleBindings,
-        DummyAuthenticator, LocalExecutor,
+        Authenticator, DummyAuthenticator, LocalExecutor,
     ]
     # fmt: on
     aliases = {  # noqa: RUF012

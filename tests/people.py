@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from traitlets import Dict, List, Unicode
 
-from conda_store.auth.base import Authenticator
+from conda_store.auth.base import Authenticator, SignedIn
 from conda_store.auth.permissions import Grant, Identity
 from tests.server import Server, running
 
@@ -36,8 +36,9 @@ class PeopleAuthenticator(Authenticator):
     async def by_name(self, name: str) -> Identity | None:
         return self._find(name)
 
-    async def by_password(self, name: str, password: str) -> Identity | None:
-        return self._find(name) if password == secret_of(name) else None
+    async def by_password(self, name: str, password: str) -> SignedIn | None:
+        found = self._find(name) if password == secret_of(name) else None
+        return None if found is None else SignedIn(found)
 
     def without_credentials(self) -> Identity:
         return Identity(name=None, grants=())

@@ -6,6 +6,7 @@ Answers are kept for a while, since every pull of a layer asks again. What was r
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,11 +14,9 @@ from cachetools import TTLCache
 
 from conda_store.auth.base import Authenticator
 from conda_store.auth.credentials import header_secret
-from conda_store.auth.permissions import Identity
+from conda_store.auth.permissions import Identity, common
 from conda_store.auth.tokens import PREFIX
 
-#: Seconds for which a token that was revoked elsewhere may still count.
-CACHE_SECONDS = 30
 _CACHED = 4096
 
 
@@ -44,17 +43,25 @@ class Rights(Protocol):
         """Look again: a namespace or mapping was changed."""
 
 
+class SessionFinder(Protocol):
+    """Knows the browsers that people signed in with."""
+
+    async def by_secret(self, secret: str) -> Identity | None:
+        """Whose session a cookie belongs to; None when it is nobody's, or no longer."""
+
+
 class Callers:
     """Finds out who calls."""
 
     def __init__(
-        self, authenticator: Authenticator, tokens: TokenFinder, rights: Rights, seconds: float = CACHE_SECONDS
+        self, authenticator: Authenticator, tokens: TokenFinder, sessions: SessionFinder, rights: Rights
     ) -> None:
-        self.authenticator, self.tokens, self.rights = authenticator, tokens, rights
+        self.authenticator, self.tokens, self.sessions, self.rights = authenticator, tokens, sessions, rights
+        seconds = authenticator.cache_seconds
         self._known: TTLCache[tuple[str, str], Identity] = TTLCache(_CACHED, seconds, time.monotonic)
 
     async def identify(self, authorization: str | None, session: str | None) -> Identity:
-        """The caller of a request by its `Authorization` header, else by the name in its session.
+        """The caller of a request by its `Authorization` header, else by the cookie of its session.
 
         A wrong or expired proof counts as none, and the identity remembers that it was there.
         """
@@ -63,8 +70,7 @@ class Callers:
             secret = header_secret(authorization)
             found = await self.by_secret(secret) if secret else None
         elif session is not None:
-            found = await self.authenticator.by_name(session)
-            found = found and await self.rights.complete(found)
+            found = await self._find("session", session, self._by_session)
         if found is not None:
             return found
         shown = authorization is not None or session is not None
@@ -72,17 +78,18 @@ class Callers:
 
     async def by_secret(self, secret: str) -> Identity | None:
         """Whose token this is; None when it is nobody's, or no longer."""
-        return await self._find("secret", secret, self.tokens if secret.startswith(PREFIX) else self.authenticator)
+        is_own = secret.startswith(PREFIX)
+        return await self._find("secret", secret, self.tokens.by_secret if is_own else self._by_secret)
 
     async def by_proof(self, proof: str) -> Identity | None:
         """The caller whose `Identity.proof` this was; "" is whoever shows nothing."""
         if not proof:
             return self.nobody()
-        found = await self._find("proof", proof, self.tokens)
-        return found or await self._find("proof", proof, self.authenticator)
+        found = await self._find("proof", proof, self.tokens.by_proof)
+        return found or await self._find("proof", proof, self._by_proof)
 
     def forget(self) -> None:
-        """Look everybody up again: a token was revoked, a namespace or mapping changed."""
+        """Look everybody up again: a token was revoked, a session ended, a namespace or mapping changed."""
         self._known.clear()
         self.rights.forget()
 
@@ -90,14 +97,26 @@ class Callers:
         """Whoever shows nothing."""
         return self.rights.of_nobody(self.authenticator.without_credentials())
 
-    async def _find(self, kind: str, value: str, finder: TokenFinder | Authenticator) -> Identity | None:
+    async def _find(self, kind: str, value: str, find: Callable[[str], Awaitable[Identity | None]]) -> Identity | None:
         found = self._known.get((kind, value))
         if found is None:
-            find = finder.by_secret if kind == "secret" else finder.by_proof
             found = await find(value)
-            if found is not None and finder is self.authenticator:
-                # A token has no more than it was given.
-                found = await self.rights.complete(found)
             if found is not None:
                 self._known[kind, value] = found
         return found if found is None or not found.has_expired else None
+
+    # Whom the authenticator knows has more than it says, by configuration and namespaces; a token of ours has not.
+    async def _by_secret(self, secret: str) -> Identity | None:
+        return await self._completed(await self.authenticator.by_secret(secret))
+
+    async def _by_proof(self, proof: str) -> Identity | None:
+        return await self._completed(await self.authenticator.by_proof(proof))
+
+    async def _by_session(self, secret: str) -> Identity | None:
+        return await self._completed(await self.sessions.by_secret(secret))
+
+    async def _completed(self, found: Identity | None) -> Identity | None:
+        if found is None:
+            return None
+        whole = await self.rights.complete(found)
+        return whole if whole.most is None else replace(whole, grants=common(whole.grants, whole.most))

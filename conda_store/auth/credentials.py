@@ -8,7 +8,6 @@ import hmac
 from hashlib import sha256
 
 SESSION_COOKIE = "conda-store-auth"
-SESSION_DAYS = 7
 
 
 def header_secret(authorization: str) -> str | None:
@@ -26,7 +25,10 @@ def header_secret(authorization: str) -> str | None:
 
 
 def form_token(secret: bytes, session: str) -> str:
-    """What our own forms carry: another site can send a form here, but not read what stands in ours."""
+    """What our own forms carry: another site can send a form here, but not read what stands in ours.
+
+    It belongs to the session whose cookie this is, "" for none.
+    """
     return hmac.new(secret, f"form:{session}".encode(), sha256).hexdigest()
 
 

@@ -6,7 +6,7 @@ import hmac
 
 from traitlets import Unicode
 
-from conda_store.auth.base import Authenticator, refuse_unless_loopback
+from conda_store.auth.base import Authenticator, SignedIn, refuse_unless_loopback
 from conda_store.auth.permissions import Grant, Identity
 from conda_store.auth.rules import Rule, Subject
 from conda_store.auth.tokens import fingerprint
@@ -37,8 +37,13 @@ class DummyAuthenticator(Authenticator):
     async def by_name(self, name: str) -> Identity | None:
         return self._administrator() if name == self.username else None
 
-    async def by_password(self, name: str, password: str) -> Identity | None:
-        return self._administrator() if name == self.username and self._is_mine(password) else None
+    async def by_password(self, name: str, password: str) -> SignedIn | None:
+        is_right = name == self.username and self._is_mine(password)
+        return SignedIn(self._administrator(), self._proof) if is_right else None
+
+    async def by_session(self, name: str, credential: str) -> Identity | None:
+        # Who signed in with a token that was changed since then signs in again.
+        return await self.by_name(name) if hmac.compare_digest(credential, self._proof) else None
 
     def without_credentials(self) -> Identity:
         if not self.token:

@@ -79,7 +79,7 @@ class Identity:
 
     `name` is None for somebody unknown; `credentials_invalid` for somebody whose proof counted for nothing.
     `groups` are those of a person. Without `has_namespace` (a service, the operator of the machine) no namespace is
-    their own.
+    their own. `most` is what a credential was narrowed to, None for one that was not; it gives nothing by itself.
     """
 
     name: str | None
@@ -90,6 +90,7 @@ class Identity:
     credentials_invalid: bool = False
     groups: tuple[str, ...] = ()
     has_namespace: bool = True
+    most: tuple[Grant, ...] | None = None
 
     @property
     def by_token(self) -> bool:

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from tornado.web import HTTPError, RequestHandler
 
 from conda_store.auth.callers import Callers
-from conda_store.auth.credentials import SESSION_COOKIE, SESSION_DAYS
+from conda_store.auth.credentials import SESSION_COOKIE
 from conda_store.auth.origins import SAFE_METHODS, BrowserRules
 from conda_store.auth.permissions import Identity
 from conda_store.errors import BadInput, Problem
@@ -35,6 +35,7 @@ from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.packages import PackageManager
 from conda_store.managers.role_mappings import RoleMappingManager
+from conda_store.managers.sessions import SessionManager
 from conda_store.managers.settings import SettingManager
 from conda_store.managers.solving import SolveManager
 from conda_store.managers.state import StateManager
@@ -67,6 +68,7 @@ class Parts:
     namespaces: NamespaceManager
     role_mappings: RoleMappingManager
     access: AccessManager
+    sessions: SessionManager
     state: StateManager
     watcher: Watcher
     tokens: TokenManager
@@ -110,9 +112,8 @@ class Handler(RequestHandler):
 
     @property
     def session(self) -> str | None:
-        """The name in the session cookie; None without one, or with one that we did not sign."""
-        raw = self.get_signed_cookie(SESSION_COOKIE, max_age_days=SESSION_DAYS)
-        return raw.decode("utf-8", "replace") if raw else None
+        """The secret in the session cookie, whatever it is worth; None without one."""
+        return self.get_cookie(SESSION_COOKIE)
 
     async def prepare(self) -> None:
         """Find out who calls and refuse what they may not do."""
@@ -137,9 +138,7 @@ class Handler(RequestHandler):
         headers = self.request.headers
         if self.parts.rules.is_foreign(headers) and "Authorization" not in headers:
             return Identity(name=None, grants=())
-        has_cookie = self.get_cookie(SESSION_COOKIE) is not None
-        session = (self.session or "") if has_cookie else None
-        return await self.parts.callers.identify(headers.get("Authorization"), session)
+        return await self.parts.callers.identify(headers.get("Authorization"), self.session)
 
     def _allow_origin(self) -> None:
         origin = self.request.headers.get("Origin")

@@ -1,17 +1,21 @@
-"""`/login/` and `/logout/`: a session for a browser."""
+"""`/login/`, `/oauth_callback` and `/logout/`: a session for a browser."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import ValidationError
 
-from conda_store.auth.credentials import SESSION_COOKIE, SESSION_DAYS
+from conda_store.auth.base import SignedIn
+from conda_store.auth.credentials import SESSION_COOKIE
 from conda_store.auth.permissions import CredentialsInvalid
+from conda_store.auth.signing_in import ATTEMPT_SECONDS, SigningIn, cookie_of, find_attempt
 from conda_store.errors import BadInput
 from conda_store.handlers.pages import PageHandler
 from conda_store.handlers.verbs import public
 from conda_store.models import Answer, Model, Text
 
-_SECONDS_PER_DAY = 86_400
+_CALLBACK = "oauth_callback"
 
 
 class Login(Model):
@@ -27,23 +31,59 @@ class Redirect(Model):
     redirect_url: str
 
 
-class LoginPage(PageHandler):
+class SigningInHandler(PageHandler):
+    """Begins and ends sessions, and remembers attempts, in cookies that no script and no other path sees."""
+
+    async def begin_session(self, who: SignedIn) -> None:
+        """Let the browser be `who` from now on."""
+        lifetime = timedelta(days=self.parts.callers.authenticator.session_days)
+        secret = await self.ask(self.parts.sessions.begin, who, lifetime)
+        self.keep(SESSION_COOKIE, secret, lifetime.total_seconds(), "Strict")
+
+    def keep(self, name: str, value: str, seconds: float, same_site: str) -> None:
+        """Set a cookie."""
+        self.set_cookie(
+            name,
+            value,
+            max_age=int(seconds),
+            path=self.parts.places.prefix,
+            httponly=True,
+            samesite=same_site,
+            secure=self.request.protocol == "https",
+        )
+
+    def next_target(self) -> str:
+        """Where `next` leads; raises `BadInput` for a foreign place."""
+        target = self.get_query_argument("next", "") or self.parts.places.url()
+        return self.parts.rules.check_target(target, self.request.host)
+
+
+class LoginPage(SigningInHandler):
     """`/login/`"""
 
     @public
-    def get(self) -> None:
-        """The form."""
-        self.page("login.html", next=self._next())
+    async def get(self) -> None:
+        """The form, or the way to the site where people sign in."""
+        target = self.next_target()
+        callback = f"{self.request.protocol}://{self.request.host}{self.parts.places.file(_CALLBACK)}"
+        attempt = SigningIn.begin(callback, target)
+        elsewhere = await self.parts.callers.authenticator.elsewhere(attempt)
+        if elsewhere is None:
+            self.page("login.html", next=target)
+            return
+        # Lax, since it is another site that sends the browser back.
+        self.keep(attempt.cookie, attempt.sealed(self.parts.sessions.sealer), ATTEMPT_SECONDS, "Lax")
+        self.redirect(elsewhere)
 
     @public
     async def post(self) -> None:
         """Sign in: JSON is answered with JSON, a form with a redirect."""
-        target = self._next()
+        target = self.next_target()
         asked = self._asked()
         found = await self.parts.callers.authenticator.by_password(asked.username, asked.password)
-        if found is None or found.name is None:
+        if found is None or found.identity.name is None:
             raise CredentialsInvalid("Name or password is wrong.")
-        self._begin_session(found.name)
+        await self.begin_session(found)
         if self._is_json:
             self.send(Answer[Redirect](data=Redirect(redirect_url=target)))
         else:
@@ -63,29 +103,36 @@ class LoginPage(PageHandler):
     def _is_json(self) -> bool:
         return self.request.headers.get("Content-Type", "").startswith("application/json")
 
-    def _next(self) -> str:
-        target = self.get_query_argument("next", "") or self.parts.places.url()
-        return self.parts.rules.check_target(target, self.request.host)
 
-    def _begin_session(self, name: str) -> None:
-        self.set_signed_cookie(
-            SESSION_COOKIE,
-            name,
-            expires_days=SESSION_DAYS,
-            max_age=SESSION_DAYS * _SECONDS_PER_DAY,
-            path=self.parts.places.prefix,
-            httponly=True,
-            samesite="Strict",
-            secure=self.request.protocol == "https",
-        )
+class SignInAnswer(SigningInHandler):
+    """`/oauth_callback`"""
+
+    @public
+    async def get(self) -> None:
+        """Take the answer of the site where people sign in, if this browser asked for it."""
+        state = self.get_query_argument("state", "")
+        attempt = find_attempt(self.parts.sessions.sealer, self.get_cookie(cookie_of(state)), state)
+        if attempt is None:
+            raise CredentialsInvalid("This sign-in was not begun in this browser, or took too long: sign in again.")
+        self.clear_cookie(attempt.cookie, path=self.parts.places.prefix)
+        answer = {name: self.get_query_argument(name) for name in self.request.query_arguments}
+        found = await self.parts.callers.authenticator.by_answer(attempt, answer)
+        if found is None or found.identity.name is None:
+            raise CredentialsInvalid("You were not let in there: sign in again, or ask who runs it for access.")
+        await self.begin_session(found)
+        # A page and no redirect: the browser comes from another site, and would not show our cookie on its way on.
+        self.page("signed_in.html", target=attempt.target)
 
 
-class Logout(PageHandler):
+class Logout(SigningInHandler):
     """`/logout/`"""
 
     @public
-    def post(self) -> None:
+    async def post(self) -> None:
         """End the session of this browser."""
-        target = self.get_query_argument("next", "") or self.parts.places.url()
+        target = self.next_target()
+        if self.session:
+            await self.ask(self.parts.sessions.end, self.session)
+            self.parts.callers.forget()
         self.clear_cookie(SESSION_COOKIE, path=self.parts.places.prefix)
-        self.redirect(self.parts.rules.check_target(target, self.request.host), status=303)
+        self.redirect(target, status=303)

@@ -46,6 +46,7 @@ class PageHandler(Handler):
         """Answer with a template."""
         who = getattr(self, "identity", None)
         shared = {"places": self.parts.places, "identity": who, "form_token": self.form_token}
+        shared["has_session"] = bool(self.session)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(self.parts.templates.get_template(template).render(**shared, **values))
 

@@ -15,7 +15,7 @@ from conda_store.handlers.api_tokens import OneToken, Tokens
 from conda_store.handlers.api_usage import NamespaceUsage
 from conda_store.handlers.events import BuildEvents
 from conda_store.handlers.health import Health, Metrics, Ready
-from conda_store.handlers.login import LoginPage, Logout
+from conda_store.handlers.login import LoginPage, Logout, SignInAnswer
 from conda_store.handlers.router import Route
 
 _V1 = "api/v1/"
@@ -64,6 +64,7 @@ ROUTES = (
     Route("create/", pages.CreatePage),
     Route("build/{build}/", pages.BuildPage),
     Route("login/", LoginPage),
+    Route("oauth_callback", SignInAnswer),
     Route("logout/", Logout),
     Route("static/{file}", pages.StaticFile),
     *PROBES,

@@ -11,6 +11,7 @@ from conda_store.auth.base import Authenticator
 from conda_store.auth.bindings import Bindings
 from conda_store.auth.callers import Callers
 from conda_store.auth.origins import BrowserRules
+from conda_store.auth.sealing import Sealer
 from conda_store.auth.tokens import RegistryTokens
 from conda_store.builds.subject import JobSettings
 from conda_store.executors.base import Executor
@@ -37,6 +38,7 @@ from conda_store.managers.packages import PackageManager
 from conda_store.managers.policies import Policies
 from conda_store.managers.rights import Rights, RightsManager
 from conda_store.managers.role_mappings import RoleMappingManager
+from conda_store.managers.sessions import OpenSessions, SessionManager
 from conda_store.managers.settings import SettingManager
 from conda_store.managers.solving import SolveManager
 from conda_store.managers.state import StateManager
@@ -65,6 +67,16 @@ class WebSettings:
     on_demand: DynamicSettings
 
 
+@dataclass(frozen=True)
+class Known:
+    """Tokens, sessions, and who callers are by them; who can see what."""
+
+    tokens: TokenManager
+    sessions: SessionManager
+    callers: Callers
+    access: AccessManager
+
+
 def make_site(
     watcher: Watcher,
     executor: Executor,
@@ -76,13 +88,9 @@ def make_site(
 ) -> Site:
     """The registry and `routes`, over the database of `watcher`; `settings` are Tornado's."""
     serve = RegistryServer(watcher.database, storage)
-    tokens = TokenManager(watcher.database)
-    manager = RightsManager(watcher.database, web.bindings, web.authenticator.standing_rules())
-    rights = Rights(manager, watcher)
-    own_tokens = OwnTokens(tokens, watcher, web.authenticator, rights)
-    callers = Callers(web.authenticator, own_tokens, rights)
-    access = AccessManager(watcher.database, manager, own_tokens)
-    parts = _parts(watcher, executor, serve, jobs, web, tokens, callers, access)
+    known = _known(watcher, web)
+    callers = known.callers
+    parts = _parts(watcher, executor, serve, jobs, web, known)
     # Where the database is a local file, a thread costs more than the query.
     door = at_once if jobs.database_url.startswith("sqlite") else watcher.call
     registry = registry_routes(
@@ -96,15 +104,25 @@ def make_site(
     return Site(RouteTable(routes), parts, registry, body_limit=web.body_limit, openapi=document, **settings)
 
 
+def _known(watcher: Watcher, web: WebSettings) -> Known:
+    who = web.authenticator
+    who.use_secret(web.secret)
+    tokens = TokenManager(watcher.database)
+    sessions = SessionManager(watcher.database, Sealer(web.secret, "sessions"))
+    manager = RightsManager(watcher.database, web.bindings, who.standing_rules())
+    rights = Rights(manager, watcher)
+    own_tokens = OwnTokens(tokens, watcher, who, rights)
+    callers = Callers(who, own_tokens, OpenSessions(sessions, watcher, who), rights)
+    return Known(tokens, sessions, callers, AccessManager(watcher.database, manager, own_tokens))
+
+
 def _parts(
     watcher: Watcher,
     executor: Executor,
     serve: RegistryServer,
     jobs: JobSettings,
     web: WebSettings,
-    tokens: TokenManager,
-    callers: Callers,
-    access: AccessManager,
+    known: Known,
 ) -> Parts:
     database, storage, places = watcher.database, serve.storage, jobs.places
     return Parts(
@@ -113,17 +131,18 @@ def _parts(
         artifacts=ArtifactManager(database, executor, storage),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
         role_mappings=RoleMappingManager(database),
-        access=access,
+        access=known.access,
         state=StateManager(database, storage, web.directory),
         watcher=watcher,
-        tokens=tokens,
+        tokens=known.tokens,
+        sessions=known.sessions,
         settings=SettingManager(database, jobs.setting_options),
         packages=PackageManager(database),
         usage=UsageManager(database),
         differences=DifferenceManager(database),
         solves=SolveManager(database, jobs),
         credentials=CredentialManager(database, web.secret),
-        callers=callers,
+        callers=known.callers,
         rules=web.rules,
         places=Places(web.prefix),
         templates=page_templates(repository=repository, dynamic=DYNAMIC),
