@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CACHE := .cache
 
 .DEFAULT_GOAL := help
-.PHONY: help develop demo test test-fast lint format docs bench clean system-packages
+.PHONY: help develop demo test test-fast lint format docs bench clean system-packages proxy hub-demo
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | awk -F': *' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -23,11 +23,21 @@ develop: $(VENV)/.installed  ## Set up .venv with conda-store, editable, and all
 demo: $(VENV)/.installed  ## Serve on port 5000 with examples/environment.yaml built, and say how to use it
 	$(BIN)/conda-store demo
 
+# The Hub's proxy is a node program: fetched once.
+PROXY := $(CACHE)/proxy/node_modules/.bin/configurable-http-proxy
+$(PROXY):
+	npm install --silent --no-audit --no-fund --prefix $(CACHE)/proxy configurable-http-proxy@5
+
+proxy: $(PROXY)  ## Fetch the proxy that JupyterHub needs, for tests and the demonstration
+
+hub-demo: $(VENV)/.installed $(PROXY)  ## Start a JupyterHub on port 8000 with conda-store as its service
+	PATH="$(CURDIR)/$(BIN):$(dir $(abspath $(PROXY))):$$PATH" HUB_DIRECTORY="$(CURDIR)/.demo/hub" $(BIN)/jupyterhub --config=examples/jupyterhub/jupyterhub_config.py
+
 system-packages:  ## Install the programs that the tests talk to (Debian, needs root)
 	./.ci/system-packages
 
 test: $(VENV)/.installed  ## Lint, check types and run all tests (with CI=true a missing tool is a failure)
-	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory lint proxy
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-fast: $(VENV)/.installed  ## Run the tests that need no container engine

@@ -30,6 +30,7 @@ server = [
     "uv >=0.9,<1",
     "zstandard >=0.23,<1",
 ]
+hub = ["jupyterhub >=5.2,<7"]
 postgresql = ["psycopg[binary] >=3.2,<4"]
 dev = [
     "hypothesis >=6.100",
@@ -68,6 +69,11 @@ setup(
         "rich >=13.9,<16",
         "traitlets >=5.14,<6",
     ],
-    extras_require={"server": server, "postgresql": postgresql, "dev": server + postgresql + dev},
+    extras_require={
+        "server": server,
+        "hub": server + hub,
+        "postgresql": postgresql,
+        "dev": server + hub + postgresql + dev,
+    },
     entry_points={"console_scripts": ["conda-store = conda_store.cli:main"]},
 )

@@ -16,6 +16,7 @@ from conda_store._version import __version__
 from conda_store.auth.base import Authenticator
 from conda_store.auth.bindings import RoleBindings
 from conda_store.auth.dummy import DummyAuthenticator
+from conda_store.auth.hub import HubAuthenticator
 from conda_store.auth.origins import LOOPBACK_NAMES, BrowserRules
 from conda_store.auth.secret import ensure_secret
 from conda_store.builds.artifact_states import ArtifactType
@@ -52,7 +53,7 @@ class CondaStore(ConfiguredApplication):
     # fmt: off
     classes = [  # noqa: RUF012  traitlets declares both so
         BuildLimits, EnvironmentPolicy, ChannelCredentials, OnDemandImages, ImageBuilder, RoleBindings,
-        Authenticator, DummyAuthenticator, LocalExecutor,
+        Authenticator, DummyAuthenticator, HubAuthenticator, LocalExecutor,
     ]
     # fmt: on
     aliases = {  # noqa: RUF012

@@ -139,9 +139,11 @@ def serve(options: tuple[str, ...]) -> None:
 
     def run() -> None:
         from conda_store.app import CondaStore
+        from conda_store.managed_service import defaults, end_with_hub
 
         check_options(options, [*CondaStore.aliases, *CondaStore.flags, "help", "help-all", "version", "debug"])
-        CondaStore.launch_instance(list(options))
+        end_with_hub(os.environ)
+        CondaStore.launch_instance(list(options), config=defaults(os.environ))
 
     with_extra("server", run)
 

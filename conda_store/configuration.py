@@ -57,7 +57,7 @@ class ConfiguredApplication(Application):
         print(f"Wrote {path}")
 
     def _read_configuration(self, path: Path) -> None:
-        command_line = copy.deepcopy(self.config)
+        command_line = copy.deepcopy(self.cli_config)
         try:
             self.update_config(PyFileConfigLoader(path.name, str(path.parent.absolute())).load_config())
             self.update_config(command_line)

@@ -26,6 +26,7 @@ ORDER = [
     "service",
     "registry_processes",
     "hub",
+    "managed_service",
     "client_commands",
     "client",
     "handlers",

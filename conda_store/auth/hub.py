@@ -1,0 +1,172 @@
+"""Who callers are, as a JupyterHub knows them: users by its OAuth, their tokens and those of its services.
+
+The Hub is asked with its own client library. What it said is kept twice: for `cache_seconds` by `auth.callers`, so that
+not every request asks; and here for longer, only for the time in which the Hub does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+from cachetools import TTLCache
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.web import HTTPError
+from traitlets import Dict, Float, Unicode
+
+from conda_store.auth.base import Authenticator, IdentityUnknown, SignedIn
+from conda_store.auth.hub_scopes import identity_of
+from conda_store.auth.permissions import CredentialsInvalid, Identity
+from conda_store.auth.signing_in import SigningIn
+from conda_store.auth.tokens import fingerprint
+from conda_store.errors import ExtraMissing
+
+_CACHED = 4096
+_PROOF = "hub:"
+_LONGEST_TOKEN = 1024
+
+
+class HubAuthenticator(Authenticator):
+    """Users, groups, services and tokens of a JupyterHub. Where the Hub is and who we are there says the environment
+    that it gives to its services (JUPYTERHUB_API_URL, JUPYTERHUB_API_TOKEN, …)."""
+
+    outage_seconds = Float(
+        300.0,
+        min=0,
+        help="Seconds for which somebody whom the Hub knew still gets in while it does not answer, so that pulls and "
+        "builds survive its restart. Who is not remembered gets 503 then. A longer time also keeps those in whom the "
+        "Hub shut out just before it went down. 0 lets nobody in without it.",
+    ).tag(config=True)
+    hub_seconds = Float(
+        10.0, min=0.1, help="Seconds that the Hub has to answer one question; longer counts as down."
+    ).tag(config=True)
+    group_namespaces = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Namespaces of groups in the filters of scopes (custom:conda-store:read!group=…); set it to what "
+        "c.RoleBindings.group_namespaces is. Example: {'/data/ml': 'data-ml'}",
+    ).tag(config=True)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._remembered: TTLCache[str, Mapping[str, Any]] = TTLCache(_CACHED, self.outage_seconds, time.monotonic)
+
+    @cached_property
+    def hub(self) -> Any:
+        """JupyterHub's own client. Raises `ExtraMissing`."""
+        try:
+            from jupyterhub.services.auth import HubOAuth
+        except ModuleNotFoundError as error:
+            raise ExtraMissing(
+                "HubAuthenticator needs the package jupyterhub, which is not installed: pip install 'conda-store[hub]'"
+            ) from error
+        return HubOAuth(parent=self)
+
+    async def by_secret(self, secret: str) -> Identity | None:
+        model = await self._model_of(secret)
+        if model is None:
+            return None
+        return replace(self._identity(model), proof=f"{_PROOF}{self.sealer.seal(secret)}")
+
+    async def by_proof(self, proof: str) -> Identity | None:
+        secret = self.sealer.open(proof.removeprefix(_PROOF)) if proof.startswith(_PROOF) else None
+        model = await self._model_of(secret) if secret else None
+        return None if model is None else replace(self._identity(model), proof=proof)
+
+    async def by_name(self, name: str) -> Identity | None:
+        model = await self._asked(f"name:{name}", self._user(name))
+        return None if model is None else self._identity(model)
+
+    async def by_session(self, name: str, credential: str) -> Identity | None:
+        model = await self._model_of(credential)
+        found = None if model is None else self._identity(model)
+        return found if found is not None and found.name == name else None
+
+    async def by_password(self, name: str, password: str) -> SignedIn | None:
+        """A token of the Hub serves as password, for programs that sign in with a form."""
+        found = await self.by_secret(password)
+        return None if found is None else SignedIn(found, password)
+
+    async def elsewhere(self, attempt: SigningIn) -> str | None:
+        asked = {
+            "client_id": self.hub.oauth_client_id,
+            "redirect_uri": self.hub.oauth_redirect_uri,
+            "response_type": "code",
+            "state": attempt.state,
+            "code_challenge": attempt.challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{self.hub.oauth_authorization_url}?{urlencode(asked)}"
+
+    async def by_answer(self, attempt: SigningIn, answer: Mapping[str, str]) -> SignedIn | None:
+        if "error" in answer:
+            reason = answer.get("error_description") or answer["error"]
+            raise CredentialsInvalid(f"The Hub did not let you in: {reason[:200]}")
+        exchange = self.hub.token_for_code(answer.get("code", ""), code_verifier=attempt.verifier, sync=False)
+        token = str(await self._answer(exchange))
+        found = await self.by_secret(token)
+        return None if found is None else SignedIn(found, token)
+
+    def without_credentials(self) -> Identity:
+        return Identity(name=None, grants=())
+
+    def _identity(self, model: Mapping[str, Any]) -> Identity:
+        return identity_of(model, lambda group: self.group_namespaces.get(group, group))
+
+    async def _model_of(self, secret: str) -> Mapping[str, Any] | None:
+        """Whom a token belongs to, if it gives access to this service."""
+        if not secret.isascii() or not secret.isprintable() or " " in secret or len(secret) > _LONGEST_TOKEN:
+            return None
+        question = self.hub.user_for_token(secret, use_cache=False, sync=False)
+        model = await self._asked(f"token:{fingerprint(secret)}", question)
+        wanted = self.hub.access_scopes
+        if model is None or (wanted and not self.hub.check_scopes(wanted, model)):
+            return None
+        return model
+
+    async def _asked(self, key: str, question: Awaitable[Any]) -> Mapping[str, Any] | None:
+        """What the Hub says, or while it does not answer what it said last. Raises `IdentityUnknown`."""
+        try:
+            model = cast("Mapping[str, Any] | None", await self._answer(question))
+        except IdentityUnknown:
+            if key not in self._remembered:
+                raise
+            self.log.warning("The Hub does not answer: somebody whom it knew a while ago is let in.")
+            return self._remembered[key]
+        if model is None:
+            self._remembered.pop(key, None)
+        else:
+            self._remembered[key] = model
+        return model
+
+    async def _answer(self, question: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self.hub_seconds):
+                return await question
+        except (HTTPError, TimeoutError, OSError) as error:
+            self.log.warning("The Hub at %s was asked in vain: %s", self.hub.api_url, type(error).__name__)
+            raise IdentityUnknown("JupyterHub, which knows who you are, does not answer: try again soon.") from error
+
+    async def _user(self, name: str) -> Mapping[str, Any] | None:
+        """A user by name; our own token may read users (`conda_store.hub.role`)."""
+        request = HTTPRequest(
+            f"{self.hub.api_url.rstrip('/')}/users/{quote(name, safe='')}",
+            headers={"Authorization": f"token {self.hub.api_token}", "Accept": "application/json"},
+            request_timeout=self.hub_seconds,
+            client_key=self.hub.keyfile or None,
+            client_cert=self.hub.certfile or None,
+            ca_certs=self.hub.client_ca or None,
+        )
+        try:
+            answer = await AsyncHTTPClient().fetch(request)
+        except HTTPClientError as error:
+            if error.code == 404:
+                return None
+            raise HTTPError(502) from error
+        return cast("Mapping[str, Any]", json.loads(answer.body))

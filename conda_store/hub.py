@@ -1,0 +1,59 @@
+"""What a Hub administrator imports into `jupyterhub_config.py` (docs/jupyterhub.md). Needs neither Hub nor server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+NAME = "conda-store"
+_PREFIX = "custom:conda-store:"
+
+
+def service(
+    url: str = "http://127.0.0.1:5000", *options: str, name: str = NAME, command: Sequence[str] = (), **more: Any
+) -> dict[str, Any]:
+    """An entry of `c.JupyterHub.services`: the Hub starts conda-store, listening on `url`, and stops it.
+
+    `options` are those of `conda-store serve`, such as `--config=/etc/conda_store_config.py`; `more` are other keys of
+    the entry, such as `environment`.
+    """
+    program = list(command) or [sys.executable, "-m", "conda_store"]
+    return {
+        "name": name,
+        "url": url,
+        "command": [*program, "serve", *options],
+        "oauth_no_confirm": True,
+        "oauth_client_allowed_scopes": list(scopes()),
+        **more,
+    }
+
+
+def scopes() -> dict[str, dict[str, Any]]:
+    """For `c.JupyterHub.custom_scopes`."""
+    read, write, admin, everything = (f"{_PREFIX}{one}" for one in ("read", "write", "admin", "everything"))
+    return {
+        everything: {"description": "Be an administrator of conda-store.", "subscopes": [admin]},
+        admin: {"description": "Do in conda-store all that one may do.", "subscopes": [write]},
+        write: {"description": "Make and change environments in conda-store where one may.", "subscopes": [read]},
+        read: {"description": "See and pull environments of conda-store where one may."},
+    }
+
+
+def roles(
+    groups: Iterable[str] = (), users: Iterable[str] = (), *, everyone: bool = False, name: str = NAME
+) -> list[dict[str, Any]]:
+    """For `c.JupyterHub.load_roles`: who may use conda-store, and that conda-store may look up users.
+
+    With `everyone` all users of the Hub may, by its role `user`.
+    """
+    access = {"scopes": [f"access:services!service={name}", f"{_PREFIX}admin"]}
+    own = {"name": f"{name}-service", "services": [name], "scopes": ["read:users:name", "read:users:groups"]}
+    if everyone:
+        return [own, {"name": "user", "scopes": ["self", *access["scopes"]]}]
+    return [own, {"name": f"{name}-user", "groups": list(groups), "users": list(users), **access}]
+
+
+def server_token_scopes(name: str = NAME) -> list[str]:
+    """For `c.Spawner.server_token_scopes`: notebooks may use conda-store in their user's name."""
+    return ["users:activity!user", "access:servers!server", f"access:services!service={name}", f"{_PREFIX}admin"]
