@@ -47,7 +47,7 @@ def roles(
 
     With `everyone` all users of the Hub may, by its role `user`.
     """
-    access = {"scopes": [f"access:services!service={name}", f"{_PREFIX}admin"]}
+    access = {"scopes": [f"access:services!service={name}", f"{_PREFIX}admin!user"]}
     own = {"name": f"{name}-service", "services": [name], "scopes": ["read:users:name", "read:users:groups"]}
     if everyone:
         return [own, {"name": "user", "scopes": ["self", *access["scopes"]]}]
@@ -56,4 +56,4 @@ def roles(
 
 def server_token_scopes(name: str = NAME) -> list[str]:
     """For `c.Spawner.server_token_scopes`: notebooks may use conda-store in their user's name."""
-    return ["users:activity!user", "access:servers!server", f"access:services!service={name}", f"{_PREFIX}admin"]
+    return ["users:activity!user", "access:servers!server", f"access:services!service={name}", f"{_PREFIX}admin!user"]

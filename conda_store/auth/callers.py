@@ -15,6 +15,7 @@ from cachetools import TTLCache
 from conda_store.auth.base import Authenticator
 from conda_store.auth.credentials import header_secret
 from conda_store.auth.permissions import Identity, common
+from conda_store.auth.rules import reduced
 from conda_store.auth.tokens import PREFIX
 
 _CACHED = 4096
@@ -119,4 +120,4 @@ class Callers:
         if found is None:
             return None
         whole = await self.rights.complete(found)
-        return whole if whole.most is None else replace(whole, grants=common(whole.grants, whole.most))
+        return whole if whole.most is None else replace(whole, grants=reduced(common(whole.grants, whole.most)))

@@ -3,7 +3,7 @@
 Custom scopes of conda-store, on a token or of a user (docs/jupyterhub.md):
 
     custom:conda-store:write!group=data    developer in the namespace of the group `data`, also for who is not in it
-    custom:conda-store:read                what one may do anyway, and of that no more than a viewer
+    custom:conda-store:read!user=<self>    what one may do anyway, and of that no more than a viewer; so without filter
     custom:conda-store:everything          administrator of the deployment
 
 Who shows none of them has all their rights; who shows some has what these say and no more.
@@ -30,7 +30,7 @@ def identity_of(model: Mapping[str, Any], namespace_of: Callable[[str], str]) ->
     """The caller whom a model of the Hub describes; `namespace_of` says which namespace a group has."""
     is_user = model.get("kind", "user") == "user"
     name, groups = str(model["name"]), tuple(sorted(map(str, model.get("groups") or ())))
-    grants, most = _scoped(model.get("scopes") or (), namespace_of)
+    grants, most = _scoped(model.get("scopes") or (), f"!user={name}" if is_user else "", namespace_of)
     return Identity(
         name=name if is_user else f"{_SERVICE}{name}",
         grants=grants,
@@ -42,16 +42,18 @@ def identity_of(model: Mapping[str, Any], namespace_of: Callable[[str], str]) ->
 
 
 def _scoped(
-    scopes: Iterable[str], namespace_of: Callable[[str], str]
+    scopes: Iterable[str], own: str, namespace_of: Callable[[str], str]
 ) -> tuple[tuple[Grant, ...], tuple[Grant, ...] | None]:
     """What scopes give, and what they narrow to: None when none of them is ours."""
     ours = sorted(scope for scope in map(str, scopes) if scope.startswith(PREFIX))
     if not ours:
         return (), None
-    everywhere = [ROLES_OF_SCOPES[scope] for scope in ours if scope in ROLES_OF_SCOPES]
+    # The Hub drops a filtered scope beside the same one without filter: what all users have needs a filter, too.
+    personal = [scope.removesuffix(own) for scope in ours]
+    capped = [ROLES_OF_SCOPES[scope] for scope in personal if scope in ROLES_OF_SCOPES]
     given = [Grant(_ANYWHERE, "admin")] if EVERYTHING in ours else []
-    given += [grant for scope in ours if "!" in scope for grant in _filtered(scope, namespace_of)]
-    widest = [Grant(_ANYWHERE, max(everywhere, key=RANKS.index))] if everywhere else []
+    given += [grant for scope in personal if "!" in scope for grant in _filtered(scope, namespace_of)]
+    widest = [Grant(_ANYWHERE, max(capped, key=RANKS.index))] if capped else []
     return tuple(given), (*given, *widest)
 
 
