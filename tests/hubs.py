@@ -49,6 +49,7 @@ SETTINGS = """
 c.Authenticator.cache_seconds = 1
 c.HubAuthenticator.hub_seconds = 2
 c.CondaStore.executor_class = "tests.server.NeverExecutor"
+c.CondaStore.registry_processes = 2
 c.RoleBindings.group_namespaces = {"/lab/ml": "lab-ml"}
 """
 

@@ -25,7 +25,7 @@ from conda_store.registry.manifests import OCI_CONFIG, OCI_MANIFEST, Descriptor,
 from conda_store.storage.local import LocalStorage
 from tests.conftest import need
 from tests.containers import Engine, running_docker
-from tests.hubs import ODD, PASSWORD, SERVICE, Hub, running_hub
+from tests.hubs import ODD, OPERATOR, PASSWORD, SERVICE, Hub, running_hub
 from tests.registry_house import admit
 from tests.test_rest_browser import _FLAGS as FLAGS
 
@@ -83,6 +83,20 @@ def test_scopes_widen_and_narrow(hub: Hub) -> None:
     assert hub.roles(hub.token("ana", scopes=[access]))["ana/*"] == ["admin"]
     one = hub.roles(hub.token("ben", scopes=[access, "custom:conda-store:read!group=data"]))
     assert one == {"data/*": ["viewer"]}
+
+
+def test_a_token_of_conda_store_has_no_more_than_its_owner_has_in_the_hub(hub: Hub) -> None:
+    asked = {"role_bindings": {"data/*": ["developer"], "ana/*": ["viewer"]}}
+    made = hub.ask("token/", f"token {hub.token('ana')}", "POST", json=asked)
+    own = made.json()["data"]["token"]
+    assert hub.roles(own) == {"data/*": ["developer"], "ana/*": ["viewer"]}
+    changed = {"headers": OPERATOR, "json": {"users": ["ana"]}}
+    httpx.request("DELETE", f"{hub.hub_api}/groups/data/users", **changed)
+    try:
+        hub.until(lambda: "data/*" not in hub.roles(own), 30)
+    finally:
+        httpx.post(f"{hub.hub_api}/groups/data/users", **changed)
+    hub.until(lambda: "data/*" in hub.roles(own), 30)
 
 
 def test_who_has_no_access_is_refused(hub: Hub) -> None:

@@ -18,9 +18,10 @@ from urllib.parse import quote, urlencode
 from cachetools import TTLCache
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.web import HTTPError
-from traitlets import Dict, Float, Unicode
+from traitlets import Float
 
 from conda_store.auth.base import Authenticator, IdentityUnknown, SignedIn
+from conda_store.auth.bindings import Bindings, RoleBindings
 from conda_store.auth.hub_scopes import identity_of
 from conda_store.auth.permissions import CredentialsInvalid, Identity
 from conda_store.auth.signing_in import SigningIn
@@ -46,16 +47,14 @@ class HubAuthenticator(Authenticator):
     hub_seconds = Float(
         10.0, min=0.1, help="Seconds that the Hub has to answer one question; longer counts as down."
     ).tag(config=True)
-    group_namespaces = Dict(
-        key_trait=Unicode(),
-        value_trait=Unicode(),
-        help="Namespaces of groups in the filters of scopes (custom:conda-store:read!group=…); set it to what "
-        "c.RoleBindings.group_namespaces is. Example: {'/data/ml': 'data-ml'}",
-    ).tag(config=True)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._remembered: TTLCache[str, Mapping[str, Any]] = TTLCache(_CACHED, self.outage_seconds, time.monotonic)
+
+    @cached_property
+    def _bindings(self) -> Bindings:
+        return RoleBindings(config=self.config).bindings()
 
     @cached_property
     def hub(self) -> Any:
@@ -108,7 +107,9 @@ class HubAuthenticator(Authenticator):
         if "error" in answer:
             reason = answer.get("error_description") or answer["error"]
             raise CredentialsInvalid(f"The Hub did not let you in: {reason[:200]}")
-        exchange = self.hub.token_for_code(answer.get("code", ""), code_verifier=attempt.verifier, sync=False)
+        if not answer.get("code"):
+            return None
+        exchange = self.hub.token_for_code(answer["code"], code_verifier=attempt.verifier, sync=False)
         token = str(await self._answer(exchange))
         found = await self.by_secret(token)
         return None if found is None else SignedIn(found, token)
@@ -117,7 +118,7 @@ class HubAuthenticator(Authenticator):
         return Identity(name=None, grants=())
 
     def _identity(self, model: Mapping[str, Any]) -> Identity:
-        return identity_of(model, lambda group: self.group_namespaces.get(group, group))
+        return identity_of(model, self._bindings.namespace_of)
 
     async def _model_of(self, secret: str) -> Mapping[str, Any] | None:
         """Whom a token belongs to, if it gives access to this service."""
