@@ -57,7 +57,10 @@ class Finder:
         try:
             return self._idle.pop()
         except IndexError:
-            made = self._engine.raw_connection()
+            try:
+                made = self._engine.raw_connection()
+            except sqlite3.Error as error:
+                raise DBAPIError("", None, error) from error
             connection = cast(sqlite3.Connection, made.driver_connection)
             made.detach()
             return connection
