@@ -47,7 +47,7 @@ def opened(tmp_path: Path, url: str, said: dict[str, Any] | None, **policy: Any)
     return workshop
 
 
-@pytest.mark.parametrize(("said", "wanted"), KINDS)
+@pytest.mark.parametrize(("said", "wanted"), KINDS, ids=["basic", "bearer", "token"])
 def test_every_kind_opens_index_and_packages(
     tmp_path: Path, channel: InventedChannel, said: dict[str, Any], wanted: str
 ) -> None:
@@ -69,7 +69,7 @@ def test_without_the_right_ones_the_channel_is_closed_and_says_so(
         assert "wrong-one" not in str(failed.value) and server.url in str(failed.value)
 
 
-@pytest.mark.parametrize(("said", "wanted"), KINDS)
+@pytest.mark.parametrize(("said", "wanted"), KINDS, ids=["basic", "bearer", "token"])
 def test_a_redirect_takes_nothing_to_another_host(
     tmp_path: Path, channel: InventedChannel, said: dict[str, Any], wanted: str
 ) -> None:
