@@ -134,9 +134,12 @@ def test_two_at_once_fetch_once(built: Built, tmp_path: Path) -> None:
     def ensure(_: int) -> Path:
         return EnvironmentCache(built.url, tmp_path).ensure('"x"', fetch)
 
+    before = os.umask(0o022)
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(ensure, range(4)))) == 1
     assert len(fetched) == 1
+    # It is the process's, and each of them wanted another one meanwhile.
+    assert os.umask(before) == 0o022
 
 
 KILLED = """

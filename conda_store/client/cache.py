@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,14 +47,14 @@ class EnvironmentCache:
         found = self._find(key)
         if found and not refresh:
             return found
-        with _told_of_failure(self.directory), _private(), self._alone(key):
+        with _told_of_failure(self.directory), _UMASK.private(), self._alone(key):
             found = self._find(key)  # somebody else may have been faster
             return found if found and not refresh else self._make(key, fetch)
 
     def remember(self, build_id: int, environment: str | None, tag: str) -> None:
         """Note that a build of an environment has the archive with this entity tag."""
         path, text = self._note(build_id), json.dumps({"environment": environment, "tag": tag})
-        with _told_of_failure(self.directory), _private():
+        with _told_of_failure(self.directory), _UMASK.private():
             if not path.exists() or path.read_text() != text:
                 _replace(path, text)
 
@@ -120,14 +121,29 @@ def _replace(path: Path, text: str) -> None:
     part.replace(path)
 
 
-@contextmanager
-def _private() -> Iterator[None]:
-    """What is written meanwhile is readable, and for this user alone, whatever the umask says."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
+class _Umask:
+    """The process has one for all its threads: the first who wants another sets it, the last puts back what was."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._before = threading.Lock(), 0, 0
+
+    @contextmanager
+    def private(self) -> Iterator[None]:
+        """What is written meanwhile is readable, and for this user alone, whatever the umask says."""
+        with self._lock:
+            if not self._users:
+                self._before = os.umask(0o077)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    os.umask(self._before)
+
+
+_UMASK = _Umask()
 
 
 @contextmanager
