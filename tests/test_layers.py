@@ -164,7 +164,7 @@ def test_every_part_has_a_place_in_the_table() -> None:
         ("surprise/x.py", "import conda_store.errors", "surprise has no place"),
         ("db/queries.py", "from conda_store.builds import states", "db does not import builds"),
         ("registry/serve.py", "from conda_store.db import queries", "registry does not import db"),
-        ("handlers/pages.py", "from conda_store.db import queries", "handlers does not import db"),
+        ("handlers/page_builds.py", "from conda_store.db import queries", "handlers does not import db"),
         ("client/builds.py", "from conda_store.builds import runner", "client does not import builds"),
         ("client_commands/a.py", "from conda_store import models", "client_commands does not import models"),
         ("__init__.py", "from conda_store.builds import runner", "__init__ does not import builds"),

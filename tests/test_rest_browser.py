@@ -42,7 +42,7 @@ def test_a_file_becomes_a_build_whose_log_is_live(server: Server, page: Any, tmp
     file = tmp_path / "environment.yaml"
     file.write_text(YAML.format(name="dropped"))
     page.goto(f"{server.root}{server.app.prefix}")
-    page.click("text=New environment")
+    page.click("text=Create environment")
     page.set_input_files("input[type=file]", file)
     page.click("button:has-text('Build')")
     page.wait_for_url("**/build/*/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conda_store.handlers.pages import PageHandler
+from conda_store.handlers.page import PageHandler
 from conda_store.handlers.verbs import public
 
 

@@ -33,6 +33,7 @@ from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.overview import OverviewManager
 from conda_store.managers.packages import PackageManager
 from conda_store.managers.role_mappings import RoleMappingManager
 from conda_store.managers.sessions import SessionManager
@@ -63,6 +64,7 @@ class Parts:
     """What handlers may use."""
 
     environments: EnvironmentManager
+    overview: OverviewManager
     builds: BuildManager
     artifacts: ArtifactManager
     namespaces: NamespaceManager

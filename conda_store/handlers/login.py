@@ -11,7 +11,7 @@ from conda_store.auth.credentials import SESSION_COOKIE
 from conda_store.auth.permissions import CredentialsInvalid
 from conda_store.auth.signing_in import ATTEMPT_SECONDS, SigningIn, cookie_of, find_attempt
 from conda_store.errors import BadInput
-from conda_store.handlers.pages import PageHandler
+from conda_store.handlers.page import PageHandler
 from conda_store.handlers.verbs import public
 from conda_store.models import Answer, Model, Text
 

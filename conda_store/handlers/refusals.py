@@ -8,7 +8,7 @@ from tornado.web import HTTPError, stream_request_body
 
 from conda_store.errors import CondaStoreError
 from conda_store.handlers.base import ApiHandler, Parts
-from conda_store.handlers.pages import PageHandler
+from conda_store.handlers.page import PageHandler
 from conda_store.handlers.registry_base import RegistryHandler, push_refused
 from conda_store.registry.errors import Denied
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root, pages
+from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root
 from conda_store.handlers.api_access import WhoHasAccess
 from conda_store.handlers.api_credentials import ChannelCredentials
 from conda_store.handlers.api_differences import BuildDifference
@@ -16,6 +16,16 @@ from conda_store.handlers.api_usage import NamespaceUsage
 from conda_store.handlers.events import BuildEvents
 from conda_store.handlers.health import Health, Metrics, Ready
 from conda_store.handlers.login import LoginPage, Logout, SignInAnswer
+from conda_store.handlers.page_builds import BuildPage
+from conda_store.handlers.page_create import CreatePage
+from conda_store.handlers.page_differences import DifferencePage
+from conda_store.handlers.page_environments import (
+    EnvironmentAccess,
+    EnvironmentBuilds,
+    EnvironmentPage,
+    EnvironmentsPage,
+)
+from conda_store.handlers.page_static import StaticFile
 from conda_store.handlers.router import Route
 
 _V1 = "api/v1/"
@@ -59,14 +69,18 @@ ROUTES = (
         for place in (_BUILD, _ENVIRONMENT)
         for path, handler in api_artifacts.PATHS.items()
     ),
-    Route("", pages.EnvironmentsPage),
+    Route("", EnvironmentsPage),
     Route("docs/", ApiPage),
-    Route("create/", pages.CreatePage),
-    Route("build/{build}/", pages.BuildPage),
+    Route("create/", CreatePage),
+    Route("build/{build}/", BuildPage),
+    Route("build/{build}/diff/{other}/", DifferencePage),
+    Route("environment/{namespace}/{name}/", EnvironmentPage),
+    Route("environment/{namespace}/{name}/builds/", EnvironmentBuilds),
+    Route("environment/{namespace}/{name}/access/", EnvironmentAccess),
     Route("login/", LoginPage),
     Route("oauth_callback", SignInAnswer),
     Route("logout/", Logout),
-    Route("static/{file}", pages.StaticFile),
+    Route("static/{file}", StaticFile),
     *PROBES,
     Route("metrics", Metrics),
 )

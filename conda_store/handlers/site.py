@@ -17,7 +17,7 @@ from conda_store.builds.subject import JobSettings
 from conda_store.executors.base import Executor
 from conda_store.handlers.base import Parts
 from conda_store.handlers.openapi import openapi
-from conda_store.handlers.pages import page_templates
+from conda_store.handlers.page import page_templates
 from conda_store.handlers.places import Places
 from conda_store.handlers.registry import registry_routes
 from conda_store.handlers.registry_access import RegistryAccess
@@ -34,6 +34,7 @@ from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import DynamicSettings, ImageManager
 from conda_store.managers.namespaces import NamespaceManager
+from conda_store.managers.overview import OverviewManager
 from conda_store.managers.packages import PackageManager
 from conda_store.managers.policies import Policies
 from conda_store.managers.rights import Rights, RightsManager
@@ -45,6 +46,7 @@ from conda_store.managers.state import StateManager
 from conda_store.managers.tokens import OwnTokens, TokenManager
 from conda_store.managers.usage import UsageManager
 from conda_store.managers.watching import Watcher
+from conda_store.packages.versions import direction
 from conda_store.registry.names import DYNAMIC, repository
 from conda_store.registry.serve import RegistryServer
 from conda_store.storage.base import Storage
@@ -127,6 +129,7 @@ def _parts(
     database, storage, places = watcher.database, serve.storage, jobs.places
     return Parts(
         environments=EnvironmentManager(database, executor, places, serve.forget),
+        overview=OverviewManager(database, places),
         builds=BuildManager(database, executor, storage, places, Policies.under(jobs), web.submissions, serve.forget),
         artifacts=ArtifactManager(database, executor, storage),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
@@ -145,7 +148,7 @@ def _parts(
         callers=known.callers,
         rules=web.rules,
         places=Places(web.prefix),
-        templates=page_templates(repository=repository, dynamic=DYNAMIC),
+        templates=page_templates(repository=repository, dynamic=DYNAMIC, direction=direction),
         door=watcher.pool,
         secret=web.secret,
         page_limit=web.page_limit,

@@ -17,3 +17,11 @@ def version_key(text: str) -> VersionKey:
         return True, Version(text)
     except InvalidVersionError:
         return False, text
+
+
+def direction(before: str, after: str) -> str:
+    """What became of a version: `newer`, `older`, or `another build` of the same."""
+    old, new = version_key(before), version_key(after)
+    if old == new:
+        return "another build"
+    return "newer" if old < new else "older"
