@@ -200,7 +200,7 @@ def test_a_newer_schema_is_refused_with_both_revisions_and_the_way_out(engine: E
     for refuse in (database.create_or_upgrade, database.check_schema):
         with pytest.raises(DatabaseRefused) as refused:
             refuse()
-        assert {"9999", "0003"} <= set(refused.value.message.replace(",", " ").replace(".", " ").split())
+        assert {"9999", "0004"} <= set(refused.value.message.replace(",", " ").replace(".", " ").split())
         assert "install that version or a later one, or restore a copy" in refused.value.message
     database.close()
     with engine.connect() as connection:
@@ -212,7 +212,7 @@ def test_an_older_schema_is_refused_until_it_is_upgraded(engine: Engine, databas
         Base.metadata.drop_all(connection)
         connection.execute(text("DELETE FROM alembic_version"))
     database = Database(database_url)
-    with pytest.raises(DatabaseRefused, match=r"revision none, older than 0003.*conda-store upgrade-db"):
+    with pytest.raises(DatabaseRefused, match=r"revision none, older than 0004.*conda-store upgrade-db"):
         database.check_schema()
     database.create_or_upgrade()
     database.check_schema()
@@ -291,5 +291,5 @@ def test_a_new_step_is_written_from_what_the_code_has_and_the_tables_lack(tmp_pa
         )
     command = [sys.executable, "-m", "conda_store.db.migrations", "Build", "houses"]
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=True)
-    step = (package / "db" / "alembic" / "versions" / "0004_build_houses.py").read_text()
+    step = (package / "db" / "alembic" / "versions" / "0005_build_houses.py").read_text()
     assert step.count("op.create_table") == 1 and "sa.Column('built_on', sa.DateTime(), nullable=False)" in step

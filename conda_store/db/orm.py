@@ -200,7 +200,11 @@ class ManifestRow(Base):
     # Of a manifest that says something about another one (image-spec 1.1, "subject"): which, and what kind of thing.
     subject: Mapped[str | None] = mapped_column(String(80))
     artifact_type: Mapped[str | None] = mapped_column(String(255))
-    __table_args__ = (UniqueConstraint("repository", "digest"), Index(None, "repository", "subject"))
+    __table_args__ = (
+        UniqueConstraint("repository", "digest"),
+        Index(None, "repository", "subject"),
+        Index(None, "digest"),
+    )
 
 
 class TagRow(Base):

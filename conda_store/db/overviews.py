@@ -3,7 +3,7 @@ since a page shows a hundred of them and needs no objects."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from conda_store.db import lists
-from conda_store.db.orm import BuildPackageRow, BuildRow, EnvironmentRow, NamespaceRow, PackageRow
+from conda_store.db.orm import BuildPackageRow, BuildRow, EnvironmentRow, ManifestRow, NamespaceRow, PackageRow
 
 
 @dataclass(frozen=True)
@@ -120,3 +120,9 @@ def history(environment_id: int) -> Select[Any]:
 def builds_of(session: Session, environment_id: int, offset: int, limit: int) -> list[BuildSummary]:
     """`limit` rows of `history` from the one with number `offset` (from 0)."""
     return [BuildSummary(*row) for row in session.execute(history(environment_id).offset(offset).limit(limit))]
+
+
+def shared_digests(session: Session, repository: str, digests: Collection[str]) -> set[str]:
+    """Those of the digests that are served under the name of another repository too."""
+    wanted = select(ManifestRow.digest).where(ManifestRow.digest.in_(digests), ManifestRow.repository != repository)
+    return set(session.scalars(wanted.distinct()))

@@ -40,6 +40,7 @@ from conda_store.managers.sessions import SessionManager
 from conda_store.managers.settings import SettingManager
 from conda_store.managers.solving import SolveManager
 from conda_store.managers.state import StateManager
+from conda_store.managers.stories import StoryManager
 from conda_store.managers.tokens import TokenManager
 from conda_store.managers.usage import UsageManager
 from conda_store.managers.watching import Watcher
@@ -65,6 +66,7 @@ class Parts:
 
     environments: EnvironmentManager
     overview: OverviewManager
+    stories: StoryManager
     builds: BuildManager
     artifacts: ArtifactManager
     namespaces: NamespaceManager

@@ -6,6 +6,9 @@ from conda_store.handlers.builds_in_paths import BuildHandler
 from conda_store.handlers.page import PageHandler
 from conda_store.handlers.verbs import needs_permission
 
+#: Characters of a specification on the page; all of it is a download.
+_MOST_SHOWN = 20_000
+
 
 class BuildPage(PageHandler, BuildHandler):
     """`/build/{build}/`"""
@@ -14,5 +17,9 @@ class BuildPage(PageHandler, BuildHandler):
     async def get(self, **_: str) -> None:
         """A build with its live log."""
         build = await self.ask(self.parts.builds.get, self.build_id)
+        story = await self.ask(self.parts.stories.get, self.build_id)
+        content = await self.ask(self.parts.artifacts.yaml, self.build_id)
+        yaml = b"".join(content.chunks(0, content.size)).decode()
         namespace, name = self.entity
-        self.page("build.html", build=build, namespace=namespace, name=name)
+        shown = {"build": build, "story": story, "yaml": yaml[:_MOST_SHOWN]}
+        self.page("build.html", namespace=namespace, name=name, **shown)

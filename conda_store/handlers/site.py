@@ -43,6 +43,7 @@ from conda_store.managers.sessions import OpenSessions, SessionManager
 from conda_store.managers.settings import SettingManager
 from conda_store.managers.solving import SolveManager
 from conda_store.managers.state import StateManager
+from conda_store.managers.stories import StoryManager
 from conda_store.managers.tokens import OwnTokens, TokenManager
 from conda_store.managers.usage import UsageManager
 from conda_store.managers.watching import Watcher
@@ -130,6 +131,7 @@ def _parts(
     return Parts(
         environments=EnvironmentManager(database, executor, places, serve.forget),
         overview=OverviewManager(database, places),
+        stories=StoryManager(database, storage),
         builds=BuildManager(database, executor, storage, places, Policies.under(jobs), web.submissions, serve.forget),
         artifacts=ArtifactManager(database, executor, storage),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
