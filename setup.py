@@ -13,12 +13,13 @@ exec((here / "conda_store" / "_version.py").read_text(), version)  # noqa: S102 
 
 
 class BuildWithPages(build_py):
-    """Bundles styles and scripts of the pages first; an editable install leaves that to `make develop`."""
+    """Makes what pages are made of first, styles, scripts, documentation; an editable install leaves that to `make`."""
 
     def run(self) -> None:
-        """Bundle, then what setuptools does."""
-        if not self.editable_mode and (here / "js" / "build.mjs").exists():
-            subprocess.run([sys.executable, str(here / "js" / "bundle.py")], check=True, cwd=here)
+        """Make it, then do what setuptools does."""
+        if not self.editable_mode:
+            for name in ("pages", "documentation"):
+                subprocess.run([sys.executable, here / "bundling" / f"{name}.py"], check=True, cwd=here)
         super().run()
 
 
@@ -50,6 +51,7 @@ postgresql = ["psycopg[binary] >=3.2,<4"]
 dev = [
     "hypothesis >=6.100",
     "mypy >=1.15,<3",
+    "myst-parser >=4,<6",
     "oras >=0.2,<0.3",
     "playwright >=1.49,<2",
     "psutil >=6",
@@ -57,6 +59,7 @@ dev = [
     "pytest-xdist >=3.6,<4",
     "ruff >=0.9,<1",
     "schemathesis >=4,<5",
+    "sphinx >=8,<10",
     "spdx-tools >=0.8,<0.9",
     "types-cachetools",
     "types-PyYAML",
@@ -73,7 +76,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["conda_store", "conda_store.*"]),
     package_data={
-        "conda_store": ["py.typed", "static/*", "templates/*"],
+        "conda_store": ["py.typed", "documentation/*", "static/*", "templates/*"],
         "conda_store.db": ["alembic/*.py", "alembic/script.py.mako", "alembic/versions/*.py"],
     },
     install_requires=[

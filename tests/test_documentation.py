@@ -116,7 +116,13 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "conda_store"], cwd=source, capture_output=True, text=True, check=True
     ).stdout.split()
-    assert {name for name in names if ".dist-info/" not in name} == set(tracked)
+    made = {name for name in names if ".dist-info/" not in name} - set(tracked)
+    assert set(tracked) <= set(names)
+    assert {name for name in made if "/documentation/" in name} == {
+        f"conda_store/documentation/{one.stem}.json" for one in (ROOT / "docs").glob("*.md")
+    }
+    assert {name.rpartition("/")[2] for name in made if "/static/" in name} >= {"style.css", "pages.js", "icon.svg"}
+    assert all(name.startswith(("conda_store/static/", "conda_store/documentation/")) for name in made)
     assert f"Version: {__version__}" in metadata
     base = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     # The base install lies beside a user's own packages: it stays light.

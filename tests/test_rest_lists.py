@@ -123,7 +123,7 @@ def test_jwt_narrows_a_list_to_what_a_token_sees(server: Server) -> None:
 
 
 def test_the_page_of_the_api_shows_every_path_and_asks_no_other_server(server: Server) -> None:
-    page = server.web.get("docs/")
+    page = server.web.get("docs/api/")
     assert page.status_code == 200 and "//" not in page.text.replace("://", "").replace("https:", "")
     for path, verbs in server.web.get("api/openapi.json").json()["paths"].items():
         assert f"<code>{path}</code>" in page.text

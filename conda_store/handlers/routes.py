@@ -6,7 +6,6 @@ from conda_store.handlers import api_artifacts, api_builds, api_environments, ap
 from conda_store.handlers.api_access import WhoHasAccess
 from conda_store.handlers.api_credentials import ChannelCredentials
 from conda_store.handlers.api_differences import BuildDifference
-from conda_store.handlers.api_docs import ApiPage
 from conda_store.handlers.api_packages import Channels, Packages
 from conda_store.handlers.api_roles import Role, Roles
 from conda_store.handlers.api_settings import Settings
@@ -19,6 +18,7 @@ from conda_store.handlers.login import LoginPage, Logout, SignInAnswer
 from conda_store.handlers.page_builds import BuildPage
 from conda_store.handlers.page_create import CreatePage
 from conda_store.handlers.page_differences import DifferencePage
+from conda_store.handlers.page_docs import ApiPage, DocumentPage
 from conda_store.handlers.page_environments import (
     EnvironmentAccess,
     EnvironmentBuilds,
@@ -70,7 +70,9 @@ ROUTES = (
         for path, handler in api_artifacts.PATHS.items()
     ),
     Route("", EnvironmentsPage),
-    Route("docs/", ApiPage),
+    Route("docs/", DocumentPage),
+    Route("docs/api/", ApiPage),
+    Route("docs/{document}/", DocumentPage),
     Route("create/", CreatePage),
     Route("build/{build}/", BuildPage),
     Route("build/{build}/diff/{other}/", DifferencePage),
