@@ -257,6 +257,14 @@ class Submitted(BuildId):
     warnings: list[ProblemPlace] = []
 
 
+class Checked(Model):
+    """What is wrong with a file, and what its author should hear; `name` is what the environment would be called."""
+
+    name: str | None
+    problems: list[ProblemPlace]
+    warnings: list[ProblemPlace] = []
+
+
 class Usage(Model):
     """What a namespace holds; `storage` in bytes."""
 

@@ -20,7 +20,7 @@ const styles = sass.compile(join(source, "style.scss"), {
 writeFileSync(join(target, "style.css"), styles.css);
 copyFileSync(join(source, "icon.svg"), join(target, "icon.svg"));
 await build({
-  entryPoints: ["pages.ts", "build.ts"].map((name) => join(source, name)),
+  entryPoints: ["pages.ts", "build.ts", "create.ts"].map((name) => join(source, name)),
   outdir: target,
   bundle: true,
   minify: true,

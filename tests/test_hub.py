@@ -150,7 +150,7 @@ def test_a_browser_signs_in_creates_and_signs_out(hub: Hub, browser: Any) -> Non
     shown = page.text_content("main")
     assert "data/of-data" in shown and "art/of-art" not in shown and "ben/of-ben" not in shown
     page.goto(f"{hub.url}{SERVICE}create/")
-    page.fill("textarea[name=specification]", YAML.format(name="drawn"))
+    page.fill(".cm-content", YAML.format(name="drawn"))
     page.click("button:has-text('Build')")
     page.wait_for_url("**/build/*/")
     page.click("text=Sign out")

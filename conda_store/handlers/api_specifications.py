@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.verbs import describes, needs_permission
 from conda_store.inputs import NewSpecification, SolveQuery
@@ -23,8 +21,7 @@ class Specifications(ApiHandler):
     async def get(self) -> None:
         """Solve without building anything, and wait for it."""
         asked = self.queried(SolveQuery)
-        found: Solution = await asyncio.wrap_future(self.parts.solves.submit(asked))
-        self.send(found)
+        self.send(await self.solved(self.parts.solves.solve, asked))
 
     @needs_permission("environment:create")
     @describes(Answer[Submitted], body=NewSpecification)

@@ -29,6 +29,7 @@ from conda_store.handlers.verbs import PUBLIC, SIGNED_IN
 from conda_store.managers.access import AccessManager
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
+from conda_store.managers.checking import CheckManager
 from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
@@ -44,7 +45,7 @@ from conda_store.managers.stories import StoryManager
 from conda_store.managers.tokens import TokenManager
 from conda_store.managers.usage import UsageManager
 from conda_store.managers.watching import Watcher
-from conda_store.models import LARGEST_ID
+from conda_store.models import LARGEST_ID, Solution
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,6 +82,7 @@ class Parts:
     usage: UsageManager
     differences: DifferenceManager
     solves: SolveManager
+    checks: CheckManager
     credentials: CredentialManager
     callers: Callers
     rules: BrowserRules
@@ -149,6 +151,10 @@ class Handler(RequestHandler):
         if origin is not None and self.parts.rules.is_allowed_origin(origin):
             self.set_header("Access-Control-Allow-Origin", origin)
             self.set_header("Access-Control-Allow-Credentials", "true")
+
+    async def solved(self, function: Callable[P, Solution], *args: P.args, **kwargs: P.kwargs) -> Solution:
+        """What a manager that solves says: it waits in a thread of its own."""
+        return await asyncio.wrap_future(self.parts.solves.call(function, *args, **kwargs))
 
     async def ask(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """What a manager says: it works in a thread, of which there are a bounded number."""

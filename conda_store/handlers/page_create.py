@@ -1,17 +1,33 @@
-"""`/create/`: a file or a text becomes a build."""
+"""`/create/` and `/environment/{namespace}/{name}/edit/`: a file or a text becomes a build."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.handlers.page import PageHandler
 from conda_store.handlers.verbs import needs_permission
 from conda_store.inputs import NewSpecification
+from conda_store.models import Checked, Solution
 
 
-class CreatePage(PageHandler):
-    """`/create/`"""
+class FormHandler(PageHandler):
+    """A page with the form in which a specification is written."""
 
     section = "create"
+
+    async def show(self, text: str, namespace: str, name: str | None = None, **values: Any) -> None:
+        """The form; `name` is that of the environment whose new build is written."""
+        namespaces = await self.ask(self.parts.overview.writable, self.identity)
+        known = {"failure": None, "checked": None, "solution": None, "is_fresh": False} | values
+        may = {one: self.identity.may(one, namespace, name or "*") for one in ("environment::update",)}
+        is_free = self.identity.may_somewhere("namespace::create")
+        places = {"namespace": namespace, "name": name, "namespaces": namespaces, "may": may, "is_free": is_free}
+        self.page("create.html", text=text, **places, **known)
+
+
+class CreatePage(FormHandler):
+    """`/create/`"""
 
     async def check(self, permission: str) -> None:
         """Where the environment goes stands in the form."""
@@ -19,30 +35,57 @@ class CreatePage(PageHandler):
             raise self.identity.refusal(permission)
 
     @needs_permission("environment:create")
-    def get(self) -> None:
+    async def get(self) -> None:
         """The form."""
-        self.page("create.html", text="", namespace=self.identity.primary_namespace, failure=None)
+        await self.show("", self.get_query_argument("namespace", self.identity.primary_namespace), is_fresh=True)
 
     @needs_permission("environment:create")
     async def post(self) -> None:
-        """Build what the form holds; with an error the form comes back with all that was written."""
+        """Build or check what the form holds; with an error the form comes back with all that was written."""
         self.check_form()
-        text, namespace = self._text(), self.get_body_argument("namespace", "")
+        text, place = self._text(), self.get_body_argument("namespace", "")
+        name = self.get_body_argument("environment_name", "") or None
         try:
-            new = NewSpecification(specification=text, namespace=namespace or None)
+            new = NewSpecification(specification=text, namespace=place or None, environment_name=name)
+            if self.get_body_argument("wanted", "build") == "check":
+                await self._check(new, place, name)
+                return
             started = await self.ask(self.parts.builds.submit, self.identity, new)
         except CondaStoreError as error:
             self.set_status(error.status)
-            self.page("create.html", text=text, namespace=namespace, failure=error)
+            await self.show(text, place, name, failure=error)
         else:
             self.see("build", started.build_id)
+
+    async def _check(self, new: NewSpecification, place: str, name: str | None) -> None:
+        """What would be installed, or why nothing would."""
+        checked: Checked = await self.ask(self.parts.checks.check, self.identity, new)
+        solution: Solution | None = None
+        if not checked.problems:
+            solution = await self.solved(self.parts.checks.solve, self.identity, new)
+        await self.show(new.specification, place, name, checked=checked, solution=solution)
 
     def _text(self) -> str:
         """The file when one was chosen, else what was typed."""
         files = [file for file in self.request.files.get("file", []) if file.body]
         if not files:
-            return self.get_body_argument("specification", "", strip=False)
+            # Browsers send line ends as CRLF, whatever was typed.
+            return self.get_body_argument("specification", "", strip=False).replace("\r\n", "\n")
         try:
             return files[0].body.decode()
         except UnicodeDecodeError as error:
             raise BadInput("The file is not UTF-8: save it with the encoding UTF-8.") from error
+
+
+class EditPage(FormHandler):
+    """`/environment/{namespace}/{name}/edit/`"""
+
+    section = "environments"
+
+    @needs_permission("environment:create")
+    async def get(self, namespace: str, name: str) -> None:
+        """The form with the current specification in it."""
+        build_id = await self.ask(self.parts.environments.current_build_id, namespace, name)
+        content = await self.ask(self.parts.artifacts.yaml, build_id)
+        text = b"".join(content.chunks(0, content.size)).decode()
+        await self.show(text, namespace, name)

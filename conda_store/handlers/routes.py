@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root
 from conda_store.handlers.api_access import WhoHasAccess
+from conda_store.handlers.api_checks import CheckSpecification, SolveSpecification
 from conda_store.handlers.api_credentials import ChannelCredentials
 from conda_store.handlers.api_differences import BuildDifference
 from conda_store.handlers.api_packages import Channels, Packages
@@ -16,7 +17,7 @@ from conda_store.handlers.events import BuildEvents
 from conda_store.handlers.health import Health, Metrics, Ready
 from conda_store.handlers.login import LoginPage, Logout, SignInAnswer
 from conda_store.handlers.page_builds import BuildPage
-from conda_store.handlers.page_create import CreatePage
+from conda_store.handlers.page_create import CreatePage, EditPage
 from conda_store.handlers.page_differences import DifferencePage
 from conda_store.handlers.page_docs import ApiPage, DocumentPage
 from conda_store.handlers.page_environments import (
@@ -58,6 +59,8 @@ ROUTES = (
     Route("api/v2/environment/", api_environments.EnvironmentsByCursor),
     Route(_ENVIRONMENT, api_environments.OneEnvironment),
     Route(f"{_V1}specification/", Specifications),
+    Route(f"{_V1}specification/check/", CheckSpecification),
+    Route(f"{_V1}specification/solve/", SolveSpecification),
     Route(f"{_V1}build/", api_builds.Builds),
     Route(_BUILD, api_builds.OneBuild),
     Route(f"{_BUILD}cancel/", api_builds.CancelBuild),
@@ -77,6 +80,7 @@ ROUTES = (
     Route("build/{build}/", BuildPage),
     Route("build/{build}/diff/{other}/", DifferencePage),
     Route("environment/{namespace}/{name}/", EnvironmentPage),
+    Route("environment/{namespace}/{name}/edit/", EditPage),
     Route("environment/{namespace}/{name}/builds/", EnvironmentBuilds),
     Route("environment/{namespace}/{name}/access/", EnvironmentAccess),
     Route("login/", LoginPage),

@@ -28,6 +28,7 @@ from conda_store.managers.access import AccessManager
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.builds import BuildManager
+from conda_store.managers.checking import CheckManager
 from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
@@ -128,11 +129,12 @@ def _parts(
     known: Known,
 ) -> Parts:
     database, storage, places = watcher.database, serve.storage, jobs.places
+    policies, solves = Policies.under(jobs), SolveManager(database, jobs)
     return Parts(
         environments=EnvironmentManager(database, executor, places, serve.forget),
         overview=OverviewManager(database, places),
         stories=StoryManager(database, storage),
-        builds=BuildManager(database, executor, storage, places, Policies.under(jobs), web.submissions, serve.forget),
+        builds=BuildManager(database, executor, storage, places, policies, web.submissions, serve.forget),
         artifacts=ArtifactManager(database, executor, storage),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
         role_mappings=RoleMappingManager(database),
@@ -145,7 +147,8 @@ def _parts(
         packages=PackageManager(database),
         usage=UsageManager(database),
         differences=DifferenceManager(database),
-        solves=SolveManager(database, jobs),
+        solves=solves,
+        checks=CheckManager(database, policies, web.submissions, solves),
         credentials=CredentialManager(database, web.secret),
         callers=known.callers,
         rules=web.rules,

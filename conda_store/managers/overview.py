@@ -63,6 +63,14 @@ class OverviewManager:
             namespaces = sorted(row.name for row in names)
         return OverviewPage(tuple(rows), page, count, tuple(namespaces))
 
+    def writable(self, identity: Identity) -> list[str]:
+        """Namespaces in which the caller may create environments of any name, their own first."""
+        with self.database.read() as session:
+            names = {row.name for row in session.scalars(lists.namespaces(identity.patterns("environment:create")))}
+        own = identity.primary_namespace
+        mine = [own] if own in names or identity.may("environment:create", own) else []
+        return [*mine, *sorted(names - {own})]
+
     def history(self, namespace: str, name: str, page: int | None = None) -> History:
         """A page of an environment's builds; raises `EnvironmentNotFound`."""
         with self.database.read() as session:

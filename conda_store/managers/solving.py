@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, ParamSpec
 
 import yaml
 
@@ -25,6 +26,8 @@ from conda_store.packages.submission import read_specification
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.settings import merged
 
+P = ParamSpec("P")
+
 _NAME = "conda-store-solve"
 # A solve without limit is nothing that a request can wait for; pip's part comes on top of the conda solve.
 _LONGEST_SECONDS = 900.0
@@ -39,9 +42,11 @@ class SolveManager:
         self.pool = SolvePool(settings.store_directory)
         self._threads = ThreadPoolExecutor(self.pool.seats + self.pool.waiting + 1, thread_name_prefix="solve")
 
-    def submit(self, asked: SolveQuery) -> Future[models.Solution]:
-        """The solution, some time later: `solve` in a thread that only waits."""
-        return self._threads.submit(self.solve, asked)
+    def call(
+        self, function: Callable[P, models.Solution], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[models.Solution]:
+        """What a function of ours finds, some time later: it runs in a thread that only waits."""
+        return self._threads.submit(function, *args, **kwargs)
 
     def solve(self, asked: SolveQuery) -> models.Solution:
         """What would be installed. Raises `SpecificationInvalid`, `SolveFailed`, `FetchFailed`, `TooManySolves`."""
@@ -49,9 +54,25 @@ class SolveManager:
             counting = merged([self.settings.setting_options, *levels_of(session)])
             policy = read_policy(session, None, None, self.settings.setting_options, self.settings.policy)
         seconds = float(counting["conda_max_solve_time"]) or None
-        found = self.pool.solve(self._asked(asked, policy, seconds), (seconds or _LONGEST_SECONDS) + _PIP_SECONDS)
+        return self._solve(self._asked(asked, policy, seconds))
+
+    def solve_specification(self, source: str, policy: Policy) -> models.Solution:
+        """What would be installed on the first platform of a file that was read under `policy` without complaint."""
+        with self.database.read() as session:
+            counting = merged([self.settings.setting_options, *levels_of(session)])
+        parsed = read_specification(source, policy.channels, default_name=_NAME, packages=policy.packages)
+        completed = policy.packages.completed(parsed.specification)
+        platform = next(iter(completed.platforms), machine_platform())
+        seconds = float(counting["conda_max_solve_time"]) or None
+        return self._solve(Asked(source.encode(), policy.channels, platform, seconds, policy.packages))
+
+    def shown(self, found: PlatformLock) -> models.Solution:
+        """The packages of a lock."""
         names = {package.channel for package in found.conda} | ({PIP_CHANNEL} if found.wheels else set())
         return models.Solution(solve=_rows(found, self._channels(names)))
+
+    def _solve(self, asked: Asked) -> models.Solution:
+        return self.shown(self.pool.solve(asked, (asked.seconds or _LONGEST_SECONDS) + _PIP_SECONDS))
 
     def close(self) -> None:
         """End what is solving."""
