@@ -13,6 +13,7 @@ from typing import Any
 from traitlets import Bool, Enum, Float, Integer, List, TraitError, Type, Unicode, default, validate
 
 from conda_store._version import __version__
+from conda_store.audit_options import AuditTrail
 from conda_store.auth.base import Authenticator
 from conda_store.auth.bindings import RoleBindings
 from conda_store.auth.dummy import DummyAuthenticator
@@ -52,7 +53,7 @@ class CondaStore(ConfiguredApplication):
     examples = "conda-store serve --port 5000 --directory /srv/conda-store"
     # fmt: off
     classes = [  # noqa: RUF012  traitlets declares both so
-        BuildLimits, EnvironmentPolicy, ChannelCredentials, OnDemandImages, ImageBuilder, RoleBindings,
+        BuildLimits, EnvironmentPolicy, ChannelCredentials, AuditTrail, OnDemandImages, ImageBuilder, RoleBindings,
         Authenticator, DummyAuthenticator, HubAuthenticator, LocalExecutor,
     ]
     # fmt: on
@@ -318,6 +319,7 @@ class CondaStore(ConfiguredApplication):
             directory=self.root,
             page_limit=self.max_page_size,
             body_limit=self.max_body_bytes,
+            audit_days=made(AuditTrail, self).keep_days,
             download_wait_seconds=self.download_wait_seconds,
             submissions=self.limits.of_submissions(),
             on_demand=self.on_demand.settings(),

@@ -32,6 +32,7 @@ class Service:
         self.watcher = Watcher(self.database, self.door)
         self.servers: list[PlainServer] = []
         self._solves: list[SolveManager] = []
+        self._tending: asyncio.Task[None] | None = None
 
     def listen(self, sockets: Sequence[socket], routes: Sequence[Route], web: WebSettings, **transport: Any) -> None:
         """Answer `routes` and the registry on `sockets`; `transport` are options of Tornado's server."""
@@ -42,6 +43,7 @@ class Service:
         server.add_sockets(sockets)
         self.servers.append(server)
         self._solves.append(site.parts.solves)
+        self._tending = self._tending or asyncio.create_task(site.parts.audit.tend(self.watcher))
 
     async def close(self) -> None:
         """Stop listening, end builds (they start again with the next server) and let go of everything."""
@@ -49,6 +51,8 @@ class Service:
             server.stop()
             await server.close_all_connections()
         self.watcher.close()
+        if self._tending is not None:
+            self._tending.cancel()
         loop = asyncio.get_running_loop()
         for solves in self._solves:
             await loop.run_in_executor(None, solves.close)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from conda_store.audit import Actor
 from conda_store.builds import states
 from conda_store.builds.subject import JobSettings
 from conda_store.builds.workshop import Workshop
@@ -241,12 +242,12 @@ def test_one_caller_leaves_room_for_others(database_url: str) -> None:
         settings = DynamicSettings(pending_per_caller=2)
         images = ImageManager(database, NeverExecutor(), Watcher(database, pool), settings)
         requests = [DynamicRequest.parse(f"{DYNAMIC}/{name}") for name in ("a", "b", "c")]
-        first, _ = (images.start(request, "ana") for request in requests[:2])
+        first, _ = (images.start(request, Actor("ana")) for request in requests[:2])
         with pytest.raises(TooManyRequests, match=r"2 images .* for you .*max_pending_per_caller"):
-            images.start(requests[2], "ana")
+            images.start(requests[2], Actor("ana"))
         # Somebody else may, and what is on its way already is nobody's burden.
-        images.start(requests[2], "ben")
-        assert images.start(requests[0], "ben") == images.start(requests[0], "ana") == first
+        images.start(requests[2], Actor("ben"))
+        assert images.start(requests[0], Actor("ben")) == images.start(requests[0], Actor("ana")) == first
     database.close()
 
 

@@ -124,7 +124,7 @@ def test_on_https_the_cookie_is_for_https_only(tmp_path: Path) -> None:
 
 def test_a_credential_is_sealed_and_worthless_under_another_secret(server: Server) -> None:
     manager = SessionManager(server.app.database, Sealer(b"a" * 32, "sessions"))
-    secret = manager.begin(SignedIn(Identity("ana", ()), "her OAuth token"), timedelta(hours=1))
+    secret = manager.begin(SignedIn(Identity("ana", ()), "her OAuth token"), timedelta(hours=1), "127.0.0.1")
     found = manager.find(secret)
     assert found is not None and (found.name, found.credential) == ("ana", "her OAuth token")
     with server.app.database.read() as session:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import product
 
+from conda_store.audit import Actor
 from conda_store.errors import BadInput, CondaStoreError
 
 _VIEWER = frozenset({"environment::read", "namespace::read", "namespace-role-mapping::read"})
@@ -80,6 +81,7 @@ class Identity:
     `name` is None for somebody unknown; `credentials_invalid` for somebody whose proof counted for nothing.
     `groups` are those of a person. Without `has_namespace` (a service, the operator of the machine) no namespace is
     their own. `most` is what a credential was narrowed to, None for one that was not; it gives nothing by itself.
+    `address` is where a request came from.
     """
 
     name: str | None
@@ -91,6 +93,12 @@ class Identity:
     groups: tuple[str, ...] = ()
     has_namespace: bool = True
     most: tuple[Grant, ...] | None = None
+    address: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as the audit trail names them."""
+        return Actor.of(self.name, self.proof, self.address)
 
     @property
     def by_token(self) -> bool:

@@ -12,8 +12,10 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from conda_store.audit import SERVER, Action, Actor
 from conda_store.builds.artifact_states import ArtifactState, ArtifactType, find_artifact
 from conda_store.builds.keys import Places, short_key
+from conda_store.db.audit import record
 from conda_store.db.orm import BuildRow, EnvironmentRow, TagRow
 from conda_store.errors import StorageFull
 from conda_store.registry.names import LATEST
@@ -26,6 +28,13 @@ def prefix_of(build: BuildRow, places: Places) -> Path:
     environment = build.environment
     key = short_key(build.specification.sha256, build.scheduled_on, build.id, environment.name)
     return places.prefix(environment.namespace.name, key)
+
+
+def switch_current(session: Session, environment: EnvironmentRow, build_id: int, actor: Actor = SERVER) -> None:
+    """Let another build be the current one, by the will of `actor`; `show_current` follows."""
+    before, environment.current_build_id = environment.current_build_id, build_id
+    if before != build_id:
+        record(session, actor, Action.ENVIRONMENT_UPDATED, environment, current_build_id=[before, build_id])
 
 
 def show_current(session: Session, environment: EnvironmentRow, places: Places) -> None:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from conda_store.audit import SERVER, Actor
 from conda_store.builds.artifact_states import (
     ArtifactState,
     ArtifactType,
@@ -24,6 +25,7 @@ from conda_store.builds.artifact_states import (
     return_artifacts,
     set_artifact,
 )
+from conda_store.builds.current import switch_current
 from conda_store.builds.events import Event, add_events, log_lines, log_text, tell
 from conda_store.builds.leases import (
     CancelRequested,
@@ -167,7 +169,7 @@ def complete(session: Session, lease: Lease, *, size: int = 0) -> BuildRow:
         raise StaleLease(f"Build {build.id} is {build.status} already.")
     build.size = size
     if _newest_completed(session, build.environment_id) < build.id:
-        build.environment.current_build_id = build.id
+        switch_current(session, build.environment, build.id)
     _move(session, build, Status.COMPLETED)
     return build
 
@@ -217,7 +219,8 @@ def canceled(session: Session, lease: Lease) -> BuildRow | None:
     _end(session, build, Status.CANCELED)
     session.flush()
     if build.environment.current_build_id == build.id:
-        build.environment.current_build_id = _newest_completed(session, build.environment_id) or build.id
+        successor = _newest_completed(session, build.environment_id) or build.id
+        switch_current(session, build.environment, successor)
     return build
 
 
@@ -243,12 +246,12 @@ def requeue_expired(session: Session, now: datetime) -> list[int]:
     return [lease.build_id for lease in found]
 
 
-def make_current(session: Session, build_id: int) -> BuildRow:
+def make_current(session: Session, build_id: int, actor: Actor = SERVER) -> BuildRow:
     """Let a COMPLETED build be its environment's current one. Raises `BuildNotCompleted`."""
     build = locked(session, build_id)
     if build is None or build.status != Status.COMPLETED or build.deleted_on is not None:
         raise BuildNotCompleted(f"Build {build_id} has not completed, so it cannot be the current one.")
-    build.environment.current_build_id = build.id
+    switch_current(session, build.environment, build.id, actor)
     return build
 
 

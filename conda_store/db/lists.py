@@ -219,8 +219,13 @@ def listed() -> ColumnElement[bool]:
     return NamespaceRow.name != ON_DEMAND
 
 
-def visible(patterns: Sequence[str]) -> ColumnElement[bool]:
-    """Whether an environment is covered by one of the patterns `namespace/environment` (`*` for any text)."""
+def visible(
+    patterns: Sequence[str],
+    namespace: InstrumentedAttribute[str] = NamespaceRow.name,
+    name: InstrumentedAttribute[str] = EnvironmentRow.name,
+) -> ColumnElement[bool]:
+    """Whether an environment, whose names stand in these columns, is covered by one of the patterns
+    `namespace/environment` (`*` for any text)."""
     pairs = {(left, right) for left, right in (pattern.split("/", 1) for pattern in patterns)}
     # Most patterns are whole namespaces, and there may be more of them than a chain of OR may have links (1000).
     whole = {left for left, right in pairs if "*" not in left and not right.strip("*")}
@@ -228,16 +233,18 @@ def visible(patterns: Sequence[str]) -> ColumnElement[bool]:
     found = []
     for left, right in sorted(pair for pair in pairs if pair[0] not in whole):
         if "*" in left or "*" in right:
-            found.append(and_(_like(NamespaceRow.name, left), _like(_NAME, right)))
+            found.append(and_(_like(namespace, left), _like(name, right)))
         else:
             single[left].append(right)
-    found += [and_(NamespaceRow.name == left, _NAME.in_(rights)) for left, rights in single.items()]
-    return or_(_named_one_of(whole), *found)
+    found += [and_(namespace == left, name.in_(rights)) for left, rights in single.items()]
+    return or_(_named_one_of(whole, namespace), *found)
 
 
-def _named_one_of(names: Collection[str]) -> ColumnElement[bool]:
+def _named_one_of(
+    names: Collection[str], column: InstrumentedAttribute[str] = NamespaceRow.name
+) -> ColumnElement[bool]:
     # An empty IN would be a query of its own.
-    return NamespaceRow.name.in_(sorted(names)) if names else false()
+    return column.in_(sorted(names)) if names else false()
 
 
 _NAME = EnvironmentRow.name

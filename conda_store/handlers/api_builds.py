@@ -40,7 +40,7 @@ class OneBuild(BuildHandler):
     @describes(Acknowledgement)
     async def delete(self, **_: str) -> None:
         """Delete an ended build."""
-        await self.ask(self.parts.builds.delete, self.build_id)
+        await self.ask(self.parts.builds.delete, self.actor, self.build_id)
         self.answer(None)
 
 
@@ -51,7 +51,7 @@ class CancelBuild(BuildHandler):
     @describes(Acknowledgement)
     async def put(self, **_: str) -> None:
         """Cancel a build that has not ended."""
-        await self.ask(self.parts.builds.cancel, self.build_id)
+        await self.ask(self.parts.builds.cancel, self.actor, self.build_id)
         self.answer(None, f"build {self.build_id} canceled")
 
 

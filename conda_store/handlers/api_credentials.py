@@ -21,7 +21,7 @@ class ChannelCredentials(ApiHandler):
     @describes(Acknowledgement, body=NewChannelCredential)
     async def put(self, namespace: str) -> None:
         """Set the credentials of a channel."""
-        await self.ask(self.parts.credentials.put, namespace, self.body(NewChannelCredential))
+        await self.ask(self.parts.credentials.put, self.actor, namespace, self.body(NewChannelCredential))
         self.answer(None, "channel credentials updated")
 
     @needs_permission("setting::update")
@@ -29,5 +29,5 @@ class ChannelCredentials(ApiHandler):
     async def delete(self, namespace: str) -> None:
         """Forget the credentials of a channel."""
         channel = self.body(ForgottenChannelCredential).channel
-        await self.ask(self.parts.credentials.delete, namespace, channel)
+        await self.ask(self.parts.credentials.delete, self.actor, namespace, channel)
         self.answer(None, "channel credentials deleted")

@@ -54,12 +54,12 @@ class OneEnvironment(ApiHandler):
     @describes(Acknowledgement, body=EnvironmentChange)
     async def put(self, namespace: str, name: str) -> None:
         """Make another build the current one, or change the description."""
-        await self.ask(self.parts.environments.change, namespace, name, self.body(EnvironmentChange))
+        await self.ask(self.parts.environments.change, self.actor, namespace, name, self.body(EnvironmentChange))
         self.answer(None)
 
     @needs_permission("environment::delete")
     @describes(Acknowledgement)
     async def delete(self, namespace: str, name: str) -> None:
         """Delete an environment; its builds are canceled."""
-        await self.ask(self.parts.environments.delete, namespace, name)
+        await self.ask(self.parts.environments.delete, self.actor, namespace, name)
         self.answer(None)

@@ -32,14 +32,14 @@ class OneNamespace(ApiHandler):
     @describes(Acknowledgement)
     async def post(self, namespace: str) -> None:
         """Make a namespace."""
-        await self.ask(self.parts.namespaces.create, namespace)
+        await self.ask(self.parts.namespaces.create, self.actor, namespace)
         self.answer(None, "namespace created")
 
     @needs_permission("namespace::update")
     @describes(Acknowledgement, body=NamespaceChange)
     async def put(self, namespace: str) -> None:
         """Change metadata or role mappings of a namespace."""
-        await self.ask(self.parts.namespaces.change, namespace, self.body(NamespaceChange))
+        await self.ask(self.parts.namespaces.change, self.actor, namespace, self.body(NamespaceChange))
         self.parts.callers.forget()
         self.answer(None)
 
@@ -47,7 +47,7 @@ class OneNamespace(ApiHandler):
     @describes(Acknowledgement)
     async def delete(self, namespace: str) -> None:
         """Delete a namespace with all its environments."""
-        await self.ask(self.parts.namespaces.delete, namespace)
+        await self.ask(self.parts.namespaces.delete, self.actor, namespace)
         self.parts.callers.forget()
         self.answer(None)
 
@@ -60,5 +60,5 @@ class Metadata(ApiHandler):
     async def put(self, namespace: str) -> None:
         """Replace the metadata of a namespace."""
         wanted = NamespaceChange(metadata=self.body(NamespaceMetadata).root)
-        await self.ask(self.parts.namespaces.change, namespace, wanted)
+        await self.ask(self.parts.namespaces.change, self.actor, namespace, wanted)
         self.answer(None)

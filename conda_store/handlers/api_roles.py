@@ -21,7 +21,7 @@ class Roles(ApiHandler):
     @describes(Acknowledgement)
     async def delete(self, namespace: str) -> None:
         """Remove all role mappings of a namespace."""
-        await self.ask(self.parts.role_mappings.delete_all, namespace)
+        await self.ask(self.parts.role_mappings.delete_all, self.actor, namespace)
         self.parts.callers.forget()
         self.answer(None)
 
@@ -40,7 +40,7 @@ class Role(ApiHandler):
     @describes(Acknowledgement, body=NamespaceRoleChange)
     async def post(self, namespace: str) -> None:
         """Give a role to those who belong to another namespace."""
-        await self.ask(self.parts.role_mappings.create, namespace, self.body(NamespaceRoleChange))
+        await self.ask(self.parts.role_mappings.create, self.actor, namespace, self.body(NamespaceRoleChange))
         self.parts.callers.forget()
         self.answer(None)
 
@@ -48,7 +48,7 @@ class Role(ApiHandler):
     @describes(Acknowledgement, body=NamespaceRoleChange)
     async def put(self, namespace: str) -> None:
         """Give another role to those who belong to another namespace."""
-        await self.ask(self.parts.role_mappings.change, namespace, self.body(NamespaceRoleChange))
+        await self.ask(self.parts.role_mappings.change, self.actor, namespace, self.body(NamespaceRoleChange))
         self.parts.callers.forget()
         self.answer(None)
 
@@ -57,6 +57,6 @@ class Role(ApiHandler):
     async def delete(self, namespace: str) -> None:
         """Give no role any longer to those who belong to another namespace."""
         other = self.body(NamespaceRoleQuery).other_namespace
-        await self.ask(self.parts.role_mappings.delete, namespace, other)
+        await self.ask(self.parts.role_mappings.delete, self.actor, namespace, other)
         self.parts.callers.forget()
         self.answer(None)

@@ -31,6 +31,6 @@ class Settings(ApiHandler):
         """Change some settings; null takes one back."""
         changes = self.body(SettingChanges).root
         trusted = self.identity.may("setting::update", "*", "*")
-        await self.ask(self.parts.settings.change, changes, namespace, name, trusted=trusted)
+        await self.ask(self.parts.settings.change, self.actor, changes, namespace, name, trusted=trusted)
         where = "/".join(filter(None, (namespace, name))) or "global"
         self.answer(None, f"{where} settings updated")

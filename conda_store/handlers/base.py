@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qs
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from tornado.web import HTTPError, RequestHandler
 
+from conda_store.audit import Actor
 from conda_store.auth.callers import Callers
 from conda_store.auth.credentials import SESSION_COOKIE
 from conda_store.auth.origins import SAFE_METHODS, BrowserRules
@@ -28,6 +29,7 @@ from conda_store.handlers.places import Places
 from conda_store.handlers.verbs import PUBLIC, SIGNED_IN
 from conda_store.managers.access import AccessManager
 from conda_store.managers.artifacts import ArtifactManager
+from conda_store.managers.audit import AuditManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.checking import CheckManager
 from conda_store.managers.credentials import CredentialManager
@@ -70,6 +72,7 @@ class Parts:
     stories: StoryManager
     builds: BuildManager
     artifacts: ArtifactManager
+    audit: AuditManager
     namespaces: NamespaceManager
     role_mappings: RoleMappingManager
     access: AccessManager
@@ -117,6 +120,11 @@ class Handler(RequestHandler):
         return {}
 
     @property
+    def actor(self) -> Actor:
+        """Who calls, for the audit trail."""
+        return self.identity.actor
+
+    @property
     def session(self) -> str | None:
         """The secret in the session cookie, whatever it is worth; None without one."""
         return self.get_cookie(SESSION_COOKIE)
@@ -127,7 +135,7 @@ class Handler(RequestHandler):
         permission = getattr(getattr(self, (self.request.method or "").lower(), None), "permission", None)
         if permission is None:
             raise HTTPError(405)
-        self.identity = await self._identify()
+        self.identity = replace(await self._identify(), address=self.request.remote_ip or "")
         if self.request.method not in SAFE_METHODS and not self.identity.by_token:
             self.parts.rules.check_change(self.request.headers)
         if permission == SIGNED_IN:

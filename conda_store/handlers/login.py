@@ -37,7 +37,7 @@ class SigningInHandler(PageHandler):
     async def begin_session(self, who: SignedIn) -> None:
         """Let the browser be `who` from now on."""
         lifetime = timedelta(days=self.parts.callers.authenticator.session_days)
-        secret = await self.ask(self.parts.sessions.begin, who, lifetime)
+        secret = await self.ask(self.parts.sessions.begin, who, lifetime, self.identity.address)
         self.keep(SESSION_COOKIE, secret, lifetime.total_seconds(), "Strict")
 
     def keep(self, name: str, value: str, seconds: float, same_site: str) -> None:
@@ -82,6 +82,7 @@ class LoginPage(SigningInHandler):
         asked = self._asked()
         found = await self.parts.callers.authenticator.by_password(asked.username, asked.password)
         if found is None or found.identity.name is None:
+            await self.ask(self.parts.sessions.refuse, self.identity.address, asked.username)
             raise CredentialsInvalid("Name or password is wrong.")
         await self.begin_session(found)
         if self._is_json:
@@ -113,11 +114,13 @@ class SignInAnswer(SigningInHandler):
         state = self.get_query_argument("state", "")
         attempt = find_attempt(self.parts.sessions.sealer, self.get_cookie(cookie_of(state)), state)
         if attempt is None:
+            await self.ask(self.parts.sessions.refuse, self.identity.address)
             raise CredentialsInvalid("This sign-in was not begun in this browser, or took too long: sign in again.")
         self.clear_cookie(attempt.cookie, path=self.parts.places.prefix)
         answer = {name: self.get_query_argument(name) for name in self.request.query_arguments}
         found = await self.parts.callers.authenticator.by_answer(attempt, answer)
         if found is None or found.identity.name is None:
+            await self.ask(self.parts.sessions.refuse, self.identity.address)
             raise CredentialsInvalid("You were not let in there: sign in again, or ask who runs it for access.")
         await self.begin_session(found)
         # A page and no redirect: the browser comes from another site, and would not show our cookie on its way on.
@@ -132,7 +135,7 @@ class Logout(SigningInHandler):
         """End the session of this browser."""
         target = self.next_target()
         if self.session:
-            await self.ask(self.parts.sessions.end, self.session)
+            await self.ask(self.parts.sessions.end, self.session, self.identity.address)
             self.parts.callers.forget()
         self.clear_cookie(SESSION_COOKIE, path=self.parts.places.prefix)
         self.redirect(target, status=303)

@@ -78,7 +78,7 @@ class ManifestHandler(RegistryHandler):
         # docker asks with HEAD first: that starts the work as well, and is held as long.
         images = self.parts.images if is_dynamic(repository) else None
         if images is not None and reference == LATEST:
-            await images.ensure_dynamic(repository, self.caller.title)
+            await images.ensure_dynamic(repository, self.caller.actor)
         manifest = await self._find(repository, reference)
         if images is not None:
             await images.note_pull(repository)

@@ -7,10 +7,11 @@ client tries with some; with some and without the right, what is said of a repos
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tornado.web import RequestHandler
 
+from conda_store.audit import Actor
 from conda_store.auth.callers import Callers
 from conda_store.auth.credentials import header_secret
 from conda_store.auth.origins import BrowserRules
@@ -39,9 +40,9 @@ class Puller:
     on_demand_for_all: bool = False
 
     @property
-    def title(self) -> str:
-        """A name, or where somebody without one calls from."""
-        return self.identity.name or f"anonymous at {self.address}"
+    def actor(self) -> Actor:
+        """Who asks, for limits and the audit trail."""
+        return replace(self.identity, address=self.address).actor
 
     def has_right(self, repository: str) -> bool:
         """Whether the caller has the right to pull `repository`."""

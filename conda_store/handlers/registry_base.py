@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from tornado.web import HTTPError, RequestHandler
 
+from conda_store.audit import Actor
 from conda_store.auth.tokens import SERVICE, IssuedToken
 from conda_store.errors import CondaStoreError
 from conda_store.handlers.verbs import PUBLIC, public
@@ -31,11 +32,11 @@ Door = Callable[..., Awaitable[Any]]
 
 
 class Caller(Protocol):
-    """Who asks; `title` tells one caller from others, for limits."""
+    """Who asks; `actor` is for limits and the audit trail."""
 
     @property
-    def title(self) -> str:
-        """A name, or where somebody without one calls from."""
+    def actor(self) -> Actor:
+        """Who asks, and from where."""
 
     def check_lists(self) -> None:
         """Let pass whom lists could show something; raises `RegistryError`."""
@@ -60,7 +61,7 @@ class Access(Protocol):
 class DynamicImages(Protocol):
     """Makes images on demand."""
 
-    async def ensure_dynamic(self, name: str, caller: str) -> None:
+    async def ensure_dynamic(self, name: str, caller: Actor) -> None:
         """Return when the image is there, made for `caller`; raises `RegistryError` when it cannot be."""
 
     async def note_pull(self, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conda_store.handlers import api_artifacts, api_builds, api_environments, api_namespaces, api_root
 from conda_store.handlers.api_access import WhoHasAccess
+from conda_store.handlers.api_audit import AuditTrail
 from conda_store.handlers.api_checks import CheckSpecification, SolveSpecification
 from conda_store.handlers.api_credentials import ChannelCredentials
 from conda_store.handlers.api_differences import BuildDifference
@@ -43,6 +44,7 @@ ROUTES = (
     Route(f"{_V1}token/{{token}}/", OneToken),
     *(Route(f"{_V1}setting/{path}", Settings) for path in ("", "{namespace}/", "{namespace}/{name}/")),
     Route(f"{_V1}usage/", NamespaceUsage),
+    Route(f"{_V1}audit/", AuditTrail),
     Route(f"{_V1}channel/", Channels),
     Route(f"{_V1}package/", Packages),
     Route("api/openapi.json", api_root.OpenApi),

@@ -27,6 +27,7 @@ from conda_store.handlers.routes import ROUTES
 from conda_store.managers.access import AccessManager
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.artifacts import ArtifactManager
+from conda_store.managers.audit import AuditManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.checking import CheckManager
 from conda_store.managers.credentials import CredentialManager
@@ -66,6 +67,7 @@ class WebSettings:
     directory: Path
     page_limit: int
     body_limit: int
+    audit_days: float
     download_wait_seconds: float
     submissions: SubmissionLimits
     on_demand: DynamicSettings
@@ -136,6 +138,7 @@ def _parts(
         stories=StoryManager(database, storage),
         builds=BuildManager(database, executor, storage, places, policies, web.submissions, serve.forget),
         artifacts=ArtifactManager(database, executor, storage),
+        audit=AuditManager(database, web.audit_days),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
         role_mappings=RoleMappingManager(database),
         access=known.access,

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
+from conda_store.audit import ANONYMOUS, Action, Actor
 from conda_store.auth.permissions import Identity
 from conda_store.builds import states
-from conda_store.builds.current import prefix_of, show_current
+from conda_store.builds.current import prefix_of, show_current, switch_current
 from conda_store.builds.keys import Places
 from conda_store.builds.publishing import withdraw_image
 from conda_store.db import Database, lists
+from conda_store.db.audit import record
 from conda_store.db.errors import repeated
 from conda_store.db.orm import BuildRow, EnvironmentRow, PackageRow, SpecificationRow
 from conda_store.db.queries import find_build, find_environment, find_namespace, find_specification, find_whole_build
@@ -78,18 +81,20 @@ class BuildManager:
         """Build the same specification again; the number of the new build. Raises `TooManyBuilds`, `StorageFull`."""
         with self.database.write() as session:
             row = live_build(session, build_id)
-            new_id = self._schedule(session, row.environment, row.specification, identity)
-        self.executor.submit(new_id)
-        return new_id
+            new = self._schedule(session, row.environment, row.specification, identity)
+            record(session, identity.actor, Action.BUILD_REBUILT, new, rebuilds=build_id)
+        self.executor.submit(new.id)
+        return new.id
 
-    def cancel(self, build_id: int) -> None:
+    def cancel(self, actor: Actor, build_id: int) -> None:
         """End a build; raises `BuildEnded`."""
         with self.database.write() as session:
-            live_build(session, build_id)
+            row = live_build(session, build_id)
             states.cancel(session, build_id)
+            record(session, actor, Action.BUILD_CANCELED, row)
         self.executor.cancel(build_id)
 
-    def delete(self, build_id: int) -> None:
+    def delete(self, actor: Actor, build_id: int) -> None:
         """Hide an ended build and serve its image no longer; raises `BadInput` while it, or an artifact, is being made.
 
         A current one gives way to the newest completed one.
@@ -101,9 +106,11 @@ class BuildManager:
             if row.lease is not None:
                 raise BadInput(f"Artifacts of build {build_id} are being made: cancel it first, or wait a moment.")
             row.deleted_on = datetime.now(UTC)
+            record(session, actor, Action.BUILD_DELETED, row)
             session.flush()
             if row.environment.current_build_id == build_id:
-                row.environment.current_build_id = _successor(session, row.environment_id) or build_id
+                successor = _successor(session, row.environment_id) or build_id
+                switch_current(session, row.environment, successor, actor)
                 show_current(session, row.environment, self.places)
             withdraw_image(session, self.storage, row)
         self._forget()
@@ -145,20 +152,24 @@ class BuildManager:
         with self.database.write() as session:
             if find_namespace(session, namespace) is None:
                 identity.require("namespace::create", namespace)
-            environment = _ensure_environment(session, namespace, submission)
+            environment = _ensure_environment(session, identity.actor, namespace, submission)
+            is_new = environment.current_build_id is None
             specification = _ensure_specification(session, submission)
-            return self._schedule(session, environment, specification, identity)
+            row = self._schedule(session, environment, specification, identity)
+            action = Action.ENVIRONMENT_CREATED if is_new else Action.BUILD_SUBMITTED
+            record(session, identity.actor, action, row, **_told(submission))
+            return row.id
 
     def _schedule(
         self, session: Session, environment: EnvironmentRow, specification: SpecificationRow, identity: Identity
-    ) -> int:
+    ) -> BuildRow:
         # What is accepted should have a chance: a build could only fail there.
         self.storage.check_writable()
         self.limits.check_queue(session, environment.namespace)
         self.policies.check_quotas(session, environment)
-        row = states.schedule(session, environment, specification, identity.name or "anonymous")
+        row = states.schedule(session, environment, specification, identity.name or ANONYMOUS)
         check_prefix_length(prefix_of(row, self.places))
-        return row.id
+        return row
 
 
 def live_build(session: Session, build_id: int) -> BuildRow:
@@ -172,10 +183,16 @@ def _found(row: BuildRow | None, build_id: int) -> BuildRow:
     return row
 
 
-def _ensure_environment(session: Session, namespace: str, submission: Submission) -> EnvironmentRow:
+def _told(submission: Submission) -> dict[str, Any]:
+    """What the audit trail says of what was posted."""
+    description = submission.description or None
+    return {"sha256": submission.sha256, "is_lockfile": submission.is_lockfile, "description": description}
+
+
+def _ensure_environment(session: Session, actor: Actor, namespace: str, submission: Submission) -> EnvironmentRow:
     row = find_environment(session, namespace, submission.name)
     if row is None:
-        place = ensure_namespace(session, namespace)
+        place = ensure_namespace(session, actor, namespace)
         row = EnvironmentRow(namespace=place, name=submission.name, description="", created_on=datetime.now(UTC))
         session.add(row)
     # Where writers do not wait for each other anyway (PostgreSQL), they do so here: the first build is the current one.

@@ -8,11 +8,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
+from conda_store.audit import Action, Actor
 from conda_store.auth.permissions import Identity
 from conda_store.builds import states
 from conda_store.builds.current import show_current
 from conda_store.builds.keys import Places
 from conda_store.db import Database, lists
+from conda_store.db.audit import record
 from conda_store.db.orm import BuildRow, EnvironmentRow
 from conda_store.db.queries import find_current_build, find_environment
 from conda_store.errors import BadInput, CondaStoreError
@@ -72,24 +74,25 @@ class EnvironmentManager:
         with self.database.read() as session:
             return live_environment(session, namespace, name).current_build_id or 0
 
-    def change(self, namespace: str, name: str, wanted: inputs.EnvironmentChange) -> None:
+    def change(self, actor: Actor, namespace: str, name: str, wanted: inputs.EnvironmentChange) -> None:
         """Another current build, another description; raises `BadInput` for a build that cannot be current."""
         with self.database.write() as session:
             row = live_environment(session, namespace, name)
             if wanted.build_id is not None:
                 _check_may_be_current(session.get(BuildRow, wanted.build_id), row, wanted.build_id)
-                states.make_current(session, wanted.build_id)
+                states.make_current(session, wanted.build_id, actor)
                 show_current(session, row, self.places)
             if wanted.description is not None:
                 row.description = wanted.description
+                record(session, actor, Action.ENVIRONMENT_UPDATED, row, description=wanted.description)
 
-    def delete(self, namespace: str, name: str) -> None:
+    def delete(self, actor: Actor, namespace: str, name: str) -> None:
         """Hide an environment, free its name and serve its images no longer; what it left is collected later.
 
         Its builds are canceled.
         """
         with self.database.write() as session:
-            canceled = hide(session, live_environment(session, namespace, name), self.places)
+            canceled = hide(session, actor, live_environment(session, namespace, name), self.places)
         self._forget()
         for build_id in canceled:
             self.executor.cancel(build_id)

@@ -14,9 +14,11 @@ from functools import partial
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from conda_store.audit import SERVER, Action, Actor
 from conda_store.builds import states
 from conda_store.builds.states import Status
 from conda_store.db import Database
+from conda_store.db.audit import record
 from conda_store.db.errors import WriteConflict
 from conda_store.db.orm import BuildRow, EnvironmentRow, NamespaceRow, SpecificationRow
 from conda_store.db.queries import find_environment
@@ -67,7 +69,7 @@ class ImageManager:
         self.settings = settings or DynamicSettings()
         self._pulls = Pulls(database)
 
-    async def ensure_dynamic(self, name: str, caller: str = "", seconds: float | None = None) -> None:
+    async def ensure_dynamic(self, name: str, caller: Actor = SERVER, seconds: float | None = None) -> None:
         """Return when `latest` of the repository `name` can be pulled, made now unless it is there; wait `seconds`.
 
         `caller` is whose limits count. Raises `NameInvalid`, `TooManyRequests`, and `ManifestUnknown` with the reason
@@ -90,7 +92,7 @@ class ImageManager:
         if self._pulls.is_due(name):
             await self.watcher.run(partial(self._pulls.note, name))
 
-    def start(self, request: DynamicRequest, caller: str = "") -> int:
+    def start(self, request: DynamicRequest, caller: Actor = SERVER) -> int:
         """The number of the build that answers a request, scheduled now for `caller` unless there is one."""
         with self.database.read() as session:
             standing = self._find_standing(session, request)
@@ -114,17 +116,19 @@ class ImageManager:
             canceled = "The making of this image was canceled."
             return Outcome(build.status_info or "The image could not be made." if _failed(build) else canceled)
 
-    def _ensure_build(self, request: DynamicRequest, caller: str) -> int:
+    def _ensure_build(self, request: DynamicRequest, caller: Actor) -> int:
         with self.database.write() as session:
             withdraw_unused(session, datetime.now(UTC) - timedelta(seconds=self.settings.keep_seconds))
-            environment = _ensure_environment(session, request)
+            environment = _ensure_environment(session, caller, request)
             standing = self._find_standing(session, request)
             if standing is not None:
                 return standing
             self._check_room(session, caller)
-            build_id = states.schedule(session, environment, _ensure_specification(session, request), caller).id
-        self.executor.submit(build_id)
-        return build_id
+            specification = _ensure_specification(session, request)
+            build = states.schedule(session, environment, specification, caller.title)
+            record(session, caller, Action.IMAGE_REQUESTED, build, dependencies=request.dependencies)
+        self.executor.submit(build.id)
+        return build.id
 
     def _find_standing(self, session: Session, request: DynamicRequest) -> int | None:
         """The latest build for a request, if it is on its way or its outcome still counts."""
@@ -142,8 +146,8 @@ class ImageManager:
         lifetime = timedelta(seconds=seconds.get(Status(build.status), 0))
         return build.ended_on is not None and datetime.now(UTC) < build.ended_on + lifetime
 
-    def _check_room(self, session: Session, caller: str) -> None:
-        query = select(func.count(), func.sum(case((BuildRow.requested_by == caller, 1), else_=0)))
+    def _check_room(self, session: Session, caller: Actor) -> None:
+        query = select(func.count(), func.sum(case((BuildRow.requested_by == caller.title, 1), else_=0)))
         query = query.select_from(BuildRow).join(EnvironmentRow, BuildRow.environment_id == EnvironmentRow.id)
         query = query.join(NamespaceRow, EnvironmentRow.namespace_id == NamespaceRow.id)
         running = (NamespaceRow.name == DYNAMIC, BuildRow.status.not_in(states.ENDED), BuildRow.deleted_on.is_(None))
@@ -153,7 +157,7 @@ class ImageManager:
                 f"{everybody} images are being made on demand, as many as may be (c.OnDemandImages.max_pending): "
                 "try again in a while."
             )
-        if caller and (own or 0) >= self.settings.pending_per_caller:
+        if caller != SERVER and (own or 0) >= self.settings.pending_per_caller:
             raise TooManyRequests(
                 f"{own} images are being made for you on demand, as many as may be for one caller "
                 "(c.OnDemandImages.max_pending_per_caller): try again in a while."
@@ -174,10 +178,10 @@ def _hint(request: DynamicRequest) -> str:
     return ""
 
 
-def _ensure_environment(session: Session, request: DynamicRequest) -> EnvironmentRow:
+def _ensure_environment(session: Session, caller: Actor, request: DynamicRequest) -> EnvironmentRow:
     row = find_environment(session, DYNAMIC, request.environment)
     if row is None:
-        namespace = ensure_namespace(session, DYNAMIC)
+        namespace = ensure_namespace(session, caller, DYNAMIC)
         description = f"Made on demand: {', '.join(request.dependencies)}"
         row = EnvironmentRow(
             namespace=namespace, name=request.environment, description=description, created_on=datetime.now(UTC)

@@ -10,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
+from conda_store.audit import Action, Actor
 from conda_store.auth.permissions import Identity
 from conda_store.builds.credentials import forget_all
 from conda_store.builds.keys import Places
 from conda_store.db import Database, lists
+from conda_store.db.audit import record
 from conda_store.db.orm import EnvironmentRow, NamespaceRow
 from conda_store.db.queries import find_namespace
 from conda_store.errors import BadInput, CondaStoreError
@@ -70,14 +72,14 @@ class NamespaceManager:
             row = live_namespace(session, name)
             return namespace_of(row, role_mappings_of(session, row))
 
-    def create(self, name: str) -> None:
+    def create(self, actor: Actor, name: str) -> None:
         """Make a shared namespace; raises `NamespaceExists`, `BadInput` for a name that none can have."""
         with self.database.write() as session:
             if find_namespace(session, checked_name(name)) is not None:
                 raise NamespaceExists(f"The namespace '{name}' exists already.")
-            ensure_namespace(session, name)
+            ensure_namespace(session, actor, name)
 
-    def change(self, name: str, wanted: inputs.NamespaceChange) -> None:
+    def change(self, actor: Actor, name: str, wanted: inputs.NamespaceChange) -> None:
         """Other metadata, other role mappings (all of them); what is None stays.
 
         Raises `NamespaceNotFound`, `BadInput` for a malformed pattern or an unknown role.
@@ -86,10 +88,11 @@ class NamespaceManager:
             row = live_namespace(session, name)
             if wanted.metadata is not None:
                 row.metadata_ = dict(wanted.metadata)
+                record(session, actor, Action.NAMESPACE_UPDATED, row, metadata=sorted(wanted.metadata))
             if wanted.role_mappings is not None:
-                replace_mappings(session, row, wanted.role_mappings)
+                replace_mappings(session, actor, row, wanted.role_mappings)
 
-    def delete(self, name: str) -> None:
+    def delete(self, actor: Actor, name: str) -> None:
         """Delete a namespace with its environments, whose builds are canceled and images served no longer.
 
         What it shares, and what is shared with it, ends. Raises `NamespaceNotFound`, `BadInput` for that of images on
@@ -99,9 +102,11 @@ class NamespaceManager:
             raise BadInput(f"'{DYNAMIC}' cannot be deleted: its images go when nobody has pulled them for long.")
         with self.database.write() as session:
             row = live_namespace(session, name)
-            canceled = [one for place in _environments(session, row) for one in hide(session, place, self.places)]
+            places = _environments(session, row)
+            canceled = [one for place in places for one in hide(session, actor, place, self.places)]
             row.deleted_on = datetime.now(UTC)
-            remove_mappings_about(session, row)
+            record(session, actor, Action.NAMESPACE_DELETED, row, environments=[place.name for place in places])
+            remove_mappings_about(session, actor, row)
             forget_all(session, row.id)
         self._forget()
         for build_id in canceled:
@@ -122,11 +127,11 @@ def checked_name(name: str) -> str:
     return name
 
 
-def ensure_namespace(session: Session, name: str, kind: Kind | None = None) -> NamespaceRow:
+def ensure_namespace(session: Session, actor: Actor, name: str, kind: Kind | None = None) -> NamespaceRow:
     """The row of a namespace, made when there is none; one that is there keeps its kind.
 
     Without `kind` it is what a deleted one of this name was, so that nobody loses what is theirs to a request that
-    came between; else shared. What a deleted one held does not come back with the name.
+    came between; else shared. What a deleted one held does not come back with the name. `actor` is who makes it.
     """
     row = find_namespace(session, name)
     if row is None:
@@ -135,6 +140,7 @@ def ensure_namespace(session: Session, name: str, kind: Kind | None = None) -> N
         )
         session.add(row)
         session.flush()
+        record(session, actor, Action.NAMESPACE_CREATED, row, kind=str(row.kind))
     return row
 
 

@@ -14,6 +14,7 @@ from cachetools import TTLCache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from conda_store.audit import SERVER
 from conda_store.auth.bindings import Bindings
 from conda_store.auth.permissions import Grant, Identity
 from conda_store.auth.rules import Rule, Subject, covering, rights
@@ -88,7 +89,7 @@ class RightsManager:
     def _make(self, missing: dict[str, Kind]) -> dict[str, Kind]:
         with self.database.write() as session:
             for name, kind in missing.items():
-                ensure_namespace(session, name, kind)
+                ensure_namespace(session, SERVER, name, kind)
             return _kinds(session, missing)
 
     def _home_rules(self, namespace: str, kind: Kind) -> list[Rule]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
+from conda_store.audit import Action, Actor
 from conda_store.auth.permissions import RANKS, Grant
 from conda_store.db import Database
+from conda_store.db.audit import record
 from conda_store.db.orm import NamespaceRow, RoleMappingRow
 from conda_store.db.queries import find_namespace
 from conda_store.errors import BadInput, CondaStoreError
@@ -66,7 +68,7 @@ class RoleMappingManager:
             row = live_namespace(session, namespace)
             return _shown(row, _mapping(session, row, other))
 
-    def create(self, namespace: str, asked: inputs.NamespaceRoleChange) -> None:
+    def create(self, actor: Actor, namespace: str, asked: inputs.NamespaceRoleChange) -> None:
         """A new mapping. Raises `RoleMappingExists`, `BadInput` for an unknown role."""
         grant = Grant(_entity(asked.other_namespace), asked.role)
         with self.database.write() as session:
@@ -74,23 +76,25 @@ class RoleMappingManager:
             _check_known(session, asked.other_namespace)
             if any(one.entity == grant.pattern for one in _mappings(session, row)):
                 raise RoleMappingExists(f"'{namespace}' has a role for '{asked.other_namespace}' already: change that.")
-            session.add(RoleMappingRow(namespace_id=row.id, entity=grant.pattern, role=grant.role))
+            _add(session, actor, row, grant.pattern, grant.role)
 
-    def change(self, namespace: str, asked: inputs.NamespaceRoleChange) -> None:
+    def change(self, actor: Actor, namespace: str, asked: inputs.NamespaceRoleChange) -> None:
         """Another role. Raises `RoleMappingNotFound`, `BadInput` for an unknown one."""
         grant = Grant(_entity(asked.other_namespace), asked.role)
         with self.database.write() as session:
-            _mapping(session, live_namespace(session, namespace), asked.other_namespace).role = grant.role
+            row = live_namespace(session, namespace)
+            _change(session, actor, row, _mapping(session, row, asked.other_namespace), grant.role)
 
-    def delete(self, namespace: str, other: str) -> None:
+    def delete(self, actor: Actor, namespace: str, other: str) -> None:
         """Remove a mapping. Raises `RoleMappingNotFound`."""
         with self.database.write() as session:
-            session.delete(_mapping(session, live_namespace(session, namespace), other))
+            row = live_namespace(session, namespace)
+            _remove(session, actor, row, _mapping(session, row, other))
 
-    def delete_all(self, namespace: str) -> None:
+    def delete_all(self, actor: Actor, namespace: str) -> None:
         """Share the namespace with nobody any longer, whatever the mappings are for."""
         with self.database.write() as session:
-            replace_mappings(session, live_namespace(session, namespace), {})
+            replace_mappings(session, actor, live_namespace(session, namespace), {})
 
 
 def live_namespace(session: Session, name: str) -> NamespaceRow:
@@ -106,7 +110,9 @@ def role_mappings_of(session: Session, namespace: NamespaceRow) -> list[models.R
     return [models.RoleMapping(id=one.id, entity=one.entity, role=one.role) for one in _mappings(session, namespace)]
 
 
-def replace_mappings(session: Session, namespace: NamespaceRow, wanted: Mapping[str, Sequence[str]]) -> None:
+def replace_mappings(
+    session: Session, actor: Actor, namespace: NamespaceRow, wanted: Mapping[str, Sequence[str]]
+) -> None:
     """Let a namespace share itself with these entities and no others; of several roles the highest counts.
 
     Raises `BadInput` for a malformed entity or an unknown role.
@@ -116,21 +122,38 @@ def replace_mappings(session: Session, namespace: NamespaceRow, wanted: Mapping[
     known = {row.entity: row for row in _mappings(session, namespace)}
     for entity, row in known.items():
         if entity not in highest:
-            session.delete(row)
+            _remove(session, actor, namespace, row)
     for entity, role in highest.items():
         if entity in known:
-            known[entity].role = role
+            _change(session, actor, namespace, known[entity], role)
         else:
-            session.add(RoleMappingRow(namespace_id=namespace.id, entity=entity, role=role))
+            _add(session, actor, namespace, entity, role)
 
 
-def remove_mappings_about(session: Session, namespace: NamespaceRow) -> None:
+def remove_mappings_about(session: Session, actor: Actor, namespace: NamespaceRow) -> None:
     """Remove what a namespace shares and what is shared with it: whoever has its name next is somebody else."""
     own = RoleMappingRow.namespace_id == namespace.id
     # Not LIKE, which takes capitals for small letters on SQLite.
     others = func.substr(RoleMappingRow.entity, 1, len(namespace.name) + 1) == f"{namespace.name}/"
     session.flush()
-    session.execute(delete(RoleMappingRow).where(or_(own, others)))
+    sharing = select(NamespaceRow, RoleMappingRow).join(RoleMappingRow, RoleMappingRow.namespace_id == NamespaceRow.id)
+    for other, row in session.execute(sharing.where(or_(own, others))).all():
+        _remove(session, actor, other, row)
+
+
+def _add(session: Session, actor: Actor, namespace: NamespaceRow, entity: str, role: str) -> None:
+    session.add(RoleMappingRow(namespace_id=namespace.id, entity=entity, role=role))
+    record(session, actor, Action.ROLE_MAPPING_CREATED, namespace, entity=entity, role=role)
+
+
+def _change(session: Session, actor: Actor, namespace: NamespaceRow, row: RoleMappingRow, role: str) -> None:
+    record(session, actor, Action.ROLE_MAPPING_UPDATED, namespace, entity=row.entity, role=role, before=row.role)
+    row.role = role
+
+
+def _remove(session: Session, actor: Actor, namespace: NamespaceRow, row: RoleMappingRow) -> None:
+    record(session, actor, Action.ROLE_MAPPING_DELETED, namespace, entity=row.entity, role=row.role)
+    session.delete(row)
 
 
 def _check_known(session: Session, name: str) -> None:

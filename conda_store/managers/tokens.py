@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from conda_store import inputs, models
+from conda_store.audit import Action
 from conda_store.auth.base import Authenticator
 from conda_store.auth.callers import Rights
 from conda_store.auth.permissions import Grant, Identity, common, covers_all
 from conda_store.auth.tokens import fingerprint, new_secret
 from conda_store.db import Database
+from conda_store.db.audit import record
 from conda_store.db.orm import TokenRow
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.managers.watching import Watcher
@@ -58,6 +61,7 @@ class TokenManager:
         with self.database.write() as session:
             session.add(row)
             session.flush()
+            record(session, identity.actor, Action.TOKEN_CREATED, **_told(row))
             return models.NewTokenAnswer(token=secret, id=row.id)
 
     def list(self, identity: Identity) -> list[models.Token]:
@@ -73,6 +77,7 @@ class TokenManager:
             if row is None or row.owner != identity.name or row.revoked_on is not None:
                 raise TokenNotFound(f"You have no token {token_id}.")
             row.revoked_on = datetime.now(UTC)
+            record(session, identity.actor, Action.TOKEN_REVOKED, **_told(row))
 
     def covering(self, namespace: str, environment: str) -> tuple[tuple[models.Token, Identity], ...]:
         """Tokens that count and were given something on an environment (`*`: on all of a namespace), each with what it
@@ -188,6 +193,11 @@ def _by_pattern(grants: tuple[Grant, ...]) -> dict[str, list[str]]:
 
 def _grants_of(bindings: Mapping[str, list[str]]) -> tuple[Grant, ...]:
     return tuple(Grant(pattern, role) for pattern, roles in bindings.items() for role in roles)
+
+
+def _told(row: TokenRow) -> dict[str, Any]:
+    """What the audit trail says of a token."""
+    return {"id": row.id, "name": row.name, "role_bindings": row.grants, "expiration": row.expires_on}
 
 
 def _shown(row: TokenRow) -> models.Token:
