@@ -29,6 +29,7 @@ from conda_store.client.answers import (
     WaitTimedOut,
     WrongState,
 )
+from conda_store.client.audit import Audit, AuditEntry
 from conda_store.client.builds import Builds
 from conda_store.client.connection import Connection
 from conda_store.client.environments import Environments
@@ -42,6 +43,7 @@ __all__ = [
     "ARTIFACTS",
     "AnswerUnreadable",
     "Artifact",
+    "AuditEntry",
     "Build",
     "BuildFailed",
     "Caller",
@@ -69,7 +71,7 @@ __all__ = [
 ]
 
 
-class Client(Environments, Builds, Files, Packages, Namespaces, Settings, Account):
+class Client(Environments, Builds, Files, Packages, Namespaces, Settings, Audit, Account):
     """A connection to the server at `url`; a context manager, not shared between threads.
 
     `token` proves who calls. A stream or download that breaks off is resumed, and a server that is away meanwhile is

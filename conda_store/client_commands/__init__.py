@@ -4,6 +4,7 @@ Only click is imported when they are: `conda-store --help` needs neither httpx n
 """
 
 from conda_store.client_commands.account import info, login, logout
+from conda_store.client_commands.audit import audit
 from conda_store.client_commands.builds import cancel, diff, logs, rebuild, wait
 from conda_store.client_commands.completion import completion
 from conda_store.client_commands.downloads import download
@@ -38,5 +39,6 @@ COMMANDS = (
     namespace,
     setting,
     usage,
+    audit,
     completion,
 )
