@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -90,7 +91,7 @@ def browser(server: Server) -> httpx.Client:
 
 
 def sign_out(_: Server, one: httpx.Client) -> httpx.Response:
-    with one:
+    with closing(one):
         return one.post("logout/")
 
 

@@ -184,7 +184,9 @@ def _spelled(search: str | None, exact: str | None, build: str | None) -> list[C
 
 def count(session: Session, query: Select[Any]) -> int:
     """How many rows a query has."""
-    return session.scalar(select(func.count()).select_from(query.with_only_columns(true()).subquery())) or 0
+    # Without its FROM a query that has no WHERE either would be one row.
+    rows = query.with_only_columns(true(), maintain_column_froms=True).subquery()
+    return session.scalar(select(func.count()).select_from(rows)) or 0
 
 
 def page(session: Session, query: Select[Row], order: Order, offset: int, limit: int | None) -> list[Row]:
