@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from conda_store.audit import ANONYMOUS, Action, Actor
 from conda_store.db.lists import visible
-from conda_store.db.orm import AuditRow, BuildRow, EnvironmentRow, NamespaceRow
+from conda_store.db.orm import AuditRow, Base, BuildRow, EnvironmentRow, NamespaceRow
 
 #: Characters that the details of a row have at most as JSON, and its names and addresses as the columns allow.
 DETAILS, _NAME, _ADDRESS = 4000, 255, 64
 # Longest text and most members in details, from what is kept when there is room down to what always fits.
 _STEPS = ((500, 50), (100, 15), (20, 4))
 _AT_ONCE = 1000
+_INSERT = Base.metadata.tables[AuditRow.__tablename__].insert()
 
 Subject = NamespaceRow | EnvironmentRow | BuildRow | None
 
@@ -45,17 +46,19 @@ def record(session: Session, actor: Actor, action: Action, subject: Subject = No
     database can hold is replaced.
     """
     namespace, environment, build_id = _names(subject)
-    row = AuditRow(
-        time=datetime.now(UTC),
-        actor=_cut_text(actor.name or ANONYMOUS, _NAME),
-        address=_cut_text(actor.address, _ADDRESS),
-        action=str(action),
-        namespace=namespace,
-        environment=environment,
-        build_id=build_id,
-        details=bounded({"by": actor.by, **{key: one for key, one in details.items() if one is not None}}),
-    )
-    session.add(row)
+    told = {key: one for key, one in details.items() if one is not None}
+    values = {
+        "time": datetime.now(UTC),
+        "actor": _cut_text(actor.name or ANONYMOUS, _NAME),
+        "address": _cut_text(actor.address, _ADDRESS),
+        "action": str(action),
+        "namespace": namespace,
+        "environment": environment,
+        "build_id": build_id,
+        "details": bounded({"by": actor.by, **told}),
+    }
+    # Not an object, which nobody would look at again: that takes thrice as long.
+    session.execute(_INSERT, values)
 
 
 def entries(filters: AuditFilters) -> Select[AuditRow]:
