@@ -13,6 +13,7 @@ import httpx
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from conda_store.audit import Actor
 from conda_store.auth.tokens import IssuedToken
 from conda_store.db import Database
 from conda_store.db.orm import ManifestRow, TagRow
@@ -93,7 +94,7 @@ def running(routes: Callable[[], Sequence[Any]]) -> Iterator[str]:
 class Anybody:
     """Whoever it is may do everything, and gets no token."""
 
-    title = "anybody"
+    actor = Actor("anybody")
 
     async def __call__(self, handler: RequestHandler) -> Anybody:
         return self
