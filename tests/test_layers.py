@@ -41,6 +41,7 @@ ORDER = [
     "packages",
     "storage",
     "specification",
+    "setting_fields",
     "settings",
     "policy_settings",
     "audit",

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from conda_store.auth.credentials import form_token, is_form_token
 from conda_store.auth.origins import CrossSite
+from conda_store.errors import BadInput
 from conda_store.handlers.base import Handler
 from conda_store.handlers.failures import Failure
 
@@ -80,6 +81,13 @@ class PageHandler(Handler):
         """Raises `CrossSite` for a form that did not come from one of our pages."""
         if not is_form_token(self.parts.secret, self.session or "", self.get_body_argument("form_token", "")):
             raise CrossSite("This form was not sent from a page of this server, or the page is old: load it again.")
+
+    def form_number(self, name: str) -> int:
+        """A number in a form or in the address. Raises `BadInput`."""
+        text = self.get_argument(name, "")
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise BadInput(f"'{name}' must be a number, and '{text[:40]}' is none.")
+        return int(text)
 
     def see(self, *components: object) -> None:
         """Send the browser to another page of ours, after a form."""

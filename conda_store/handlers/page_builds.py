@@ -8,6 +8,7 @@ from conda_store.handlers.verbs import needs_permission
 
 #: Characters of a specification on the page; all of it is a download.
 _MOST_SHOWN = 20_000
+_OFFERED = ("build::cancel", "build::delete", "environment::update")
 
 
 class BuildPage(PageHandler, BuildHandler):
@@ -21,5 +22,6 @@ class BuildPage(PageHandler, BuildHandler):
         content = await self.ask(self.parts.artifacts.yaml, self.build_id)
         yaml = b"".join(content.chunks(0, content.size)).decode()
         namespace, name = self.entity
-        shown = {"build": build, "story": story, "yaml": yaml[:_MOST_SHOWN]}
+        may = {one: self.identity.may(one, namespace, name) for one in _OFFERED}
+        shown = {"build": build, "story": story, "yaml": yaml[:_MOST_SHOWN], "may": may}
         self.page("build.html", namespace=namespace, name=name, **shown)

@@ -11,7 +11,7 @@ from conda_store.inputs import NewSpecification
 from conda_store.models import Checked, Solution
 
 
-class FormHandler(PageHandler):
+class SpecificationForm(PageHandler):
     """A page with the form in which a specification is written."""
 
     section = "create"
@@ -26,7 +26,7 @@ class FormHandler(PageHandler):
         self.page("create.html", text=text, **places, **known)
 
 
-class CreatePage(FormHandler):
+class CreatePage(SpecificationForm):
     """`/create/`"""
 
     async def check(self, permission: str) -> None:
@@ -77,7 +77,7 @@ class CreatePage(FormHandler):
             raise BadInput("The file is not UTF-8: save it with the encoding UTF-8.") from error
 
 
-class EditPage(FormHandler):
+class EditPage(SpecificationForm):
     """`/environment/{namespace}/{name}/edit/`"""
 
     section = "environments"

@@ -17,6 +17,15 @@ from conda_store.handlers.api_usage import NamespaceUsage
 from conda_store.handlers.events import BuildEvents
 from conda_store.handlers.health import Health, Metrics, Ready
 from conda_store.handlers.login import LoginPage, Logout, SignInAnswer
+from conda_store.handlers.page_actions import (
+    CancelBuild,
+    Compare,
+    DeleteBuild,
+    DeleteEnvironment,
+    Describe,
+    MakeCurrent,
+    Rebuild,
+)
 from conda_store.handlers.page_builds import BuildPage
 from conda_store.handlers.page_create import CreatePage, EditPage
 from conda_store.handlers.page_differences import DifferencePage
@@ -27,7 +36,17 @@ from conda_store.handlers.page_environments import (
     EnvironmentPage,
     EnvironmentsPage,
 )
+from conda_store.handlers.page_namespaces import (
+    DeleteNamespace,
+    EndNamespaceRole,
+    NamespaceAccess,
+    NamespacePage,
+    NamespaceRoles,
+    NamespaceSettings,
+    NamespacesPage,
+)
 from conda_store.handlers.page_static import StaticFile
+from conda_store.handlers.page_user import RevokeToken, UserPage
 from conda_store.handlers.router import Route
 
 _V1 = "api/v1/"
@@ -82,7 +101,23 @@ ROUTES = (
     Route("build/{build}/", BuildPage),
     Route("build/{build}/diff/{other}/", DifferencePage),
     Route("environment/{namespace}/{name}/", EnvironmentPage),
+    Route("build/{build}/rebuild/", Rebuild),
+    Route("build/{build}/cancel/", CancelBuild),
+    Route("build/{build}/delete/", DeleteBuild),
     Route("environment/{namespace}/{name}/edit/", EditPage),
+    Route("environment/{namespace}/{name}/current/", MakeCurrent),
+    Route("environment/{namespace}/{name}/description/", Describe),
+    Route("environment/{namespace}/{name}/delete/", DeleteEnvironment),
+    Route("environment/{namespace}/{name}/compare/", Compare),
+    Route("namespace/", NamespacesPage),
+    Route("namespace/{namespace}/", NamespacePage),
+    Route("namespace/{namespace}/settings/", NamespaceSettings),
+    Route("namespace/{namespace}/access/", NamespaceAccess),
+    Route("namespace/{namespace}/role/", NamespaceRoles),
+    Route("namespace/{namespace}/role/delete/", EndNamespaceRole),
+    Route("namespace/{namespace}/delete/", DeleteNamespace),
+    Route("user/", UserPage),
+    Route("user/token/{token}/revoke/", RevokeToken),
     Route("environment/{namespace}/{name}/builds/", EnvironmentBuilds),
     Route("environment/{namespace}/{name}/access/", EnvironmentAccess),
     Route("login/", LoginPage),

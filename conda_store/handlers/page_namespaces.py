@@ -1,0 +1,153 @@
+"""`/namespace/…`: which there are, what they hold, with whom they are shared, and their rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conda_store import setting_fields
+from conda_store.errors import CondaStoreError
+from conda_store.handlers.page_actions import FormHandler
+from conda_store.handlers.verbs import filtered, needs_permission
+from conda_store.inputs import NamespaceRoleChange, PageQuery
+from conda_store.policy_settings import QUOTAS
+
+_OFFERED = (
+    "setting::read",
+    "setting::update",
+    "environment::update",
+    "namespace::delete",
+    "namespace-role-mapping::create",
+    "namespace-role-mapping::delete",
+)
+
+
+class NamespaceHandler(FormHandler):
+    """A page about one namespace."""
+
+    section = "namespaces"
+
+    async def show(self, template: str, namespace: str, **values: Any) -> None:
+        """Answer with a page that offers what the caller may do there."""
+        may = {one: self.identity.may(one, namespace) for one in _OFFERED}
+        self.page(template, namespace=namespace, may=may, **values)
+
+
+class NamespacesPage(NamespaceHandler):
+    """`/namespace/`"""
+
+    async def check(self, permission: str) -> None:
+        """Which one stands in the form."""
+        self.identity.require(permission, self.get_body_argument("namespace", ""))
+
+    @filtered("namespace::read")
+    async def get(self) -> None:
+        """All that one may see, with what they hold."""
+        asked = self.queried(PageQuery)
+        found = await self.ask(self.parts.namespaces.page, self.identity, asked, self.parts.page_limit)
+        usage = await self.ask(self.parts.usage.get, self.identity)
+        may_create = self.identity.may_somewhere("namespace::create")
+        self.page("namespaces.html", found=found, usage=usage, may_create=may_create)
+
+    @needs_permission("namespace::create")
+    async def post(self) -> None:
+        """Make one."""
+        name = self.get_body_argument("namespace", "")
+        await self.ask(self.parts.namespaces.create, self.actor, name)
+        self.see("namespace", name)
+
+
+class NamespacePage(NamespaceHandler):
+    """`/namespace/{namespace}/`"""
+
+    @needs_permission("namespace::read")
+    async def get(self, namespace: str) -> None:
+        """What it holds against what it may hold, and with whom it is shared."""
+        found = await self.ask(self.parts.namespaces.get, namespace)
+        usage = (await self.ask(self.parts.usage.get, self.identity)).get(namespace)
+        settings = await self.ask(self.parts.settings.get, namespace)
+        quotas = {name: settings[name] for name in QUOTAS}
+        await self.show("namespace.html", namespace, found=found, usage=usage, quotas=quotas)
+
+
+class NamespaceSettings(NamespaceHandler):
+    """`/namespace/{namespace}/settings/`"""
+
+    @needs_permission("setting::read")
+    async def get(self, namespace: str) -> None:
+        """Every setting with what it says here and what counts otherwise."""
+        await self._show(namespace)
+
+    @needs_permission("setting::update")
+    async def post(self, namespace: str) -> None:
+        """Change what the form changes; with an error the form comes back as it was written."""
+        texts = {name: self.get_body_argument(name, "", strip=False) for name in self.request.body_arguments}
+        trusted = self.identity.may("setting::update", "*", "*")
+        try:
+            changes = setting_fields.read(texts)
+            await self.ask(self.parts.settings.change, self.actor, changes, namespace, None, trusted=trusted)
+        except CondaStoreError as error:
+            self.set_status(error.status)
+            await self._show(namespace, texts, error)
+        else:
+            self.see("namespace", namespace, "settings")
+
+    async def _show(self, namespace: str, texts: dict[str, str] | None = None, failure: Any = None) -> None:
+        own = await self.ask(self.parts.settings.get, namespace, own=True)
+        effective = await self.ask(self.parts.settings.get, namespace)
+        fields = list(setting_fields.fields(own, effective, deployment=False))
+        groups = {one: [field for field in fields if field.group == one] for one in ("Policy", "Quotas", "Builds")}
+        await self.show("settings.html", namespace, groups=groups, texts=texts or {}, failure=failure)
+
+
+class NamespaceRoles(NamespaceHandler):
+    """`/namespace/{namespace}/role/`"""
+
+    @needs_permission("namespace-role-mapping::create")
+    async def post(self, namespace: str) -> None:
+        """Share it with those who belong to another namespace."""
+        other, role = self.get_body_argument("other_namespace", ""), self.get_body_argument("role", "")
+        asked = NamespaceRoleChange(other_namespace=other, role=role)
+        await self.ask(self.parts.role_mappings.create, self.actor, namespace, asked)
+        self.parts.callers.forget()
+        self.see("namespace", namespace)
+
+
+class EndNamespaceRole(NamespaceHandler):
+    """`/namespace/{namespace}/role/delete/`"""
+
+    @needs_permission("namespace-role-mapping::delete")
+    async def post(self, namespace: str) -> None:
+        """Share it with another namespace no longer."""
+        other = self.get_body_argument("other_namespace", "")
+        await self.ask(self.parts.role_mappings.delete, self.actor, namespace, other)
+        self.parts.callers.forget()
+        self.see("namespace", namespace)
+
+
+class DeleteNamespace(NamespaceHandler):
+    """`/namespace/{namespace}/delete/`"""
+
+    @needs_permission("namespace::delete")
+    async def get(self, namespace: str) -> None:
+        """Ask whether that is meant."""
+        await self.ask(self.parts.namespaces.get, namespace)
+        back = self.parts.places.url("namespace", namespace)
+        self.page("delete.html", what=namespace, expected=namespace, back=back, kind="namespace")
+
+    @needs_permission("namespace::delete")
+    async def post(self, namespace: str) -> None:
+        """Delete it with all its environments."""
+        self.confirm(namespace)
+        await self.ask(self.parts.namespaces.delete, self.actor, namespace)
+        self.see("namespace")
+
+
+class NamespaceAccess(NamespaceHandler):
+    """`/namespace/{namespace}/access/`"""
+
+    @needs_permission("environment::update")
+    async def get(self, namespace: str) -> None:
+        """Who has which role in all of it, and why."""
+        people = await self.ask(self.parts.access.people, namespace, None)
+        tokens = await self.parts.access.tokens(namespace, None)
+        await self.show("access.html", namespace, name=None, rules=[*people, *tokens])
