@@ -148,6 +148,26 @@ def serve(options: tuple[str, ...]) -> None:
     with_extra("server", run)
 
 
+@cli.command("upgrade-db")
+@click.option("--config", type=_FILE, help="File of options, as for `serve`; it may name the database.")
+@click.option("--directory", type=_FILE, help="Directory of the server, as for `serve`.")
+@click.option("--database-url", help="The database itself. Default: what file and directory say.")
+@click.option("--revision", default="head", show_default=True, help="Go to this revision, an older one too.")
+def upgrade_db(**options: Any) -> None:
+    """Bring the database to this version's schema, or to an older one for an older version.
+
+    `serve` does the former by itself. Rows that an older schema has no place for are kept in the database and are back
+    after the next upgrade. Stop all servers before, and keep a copy.
+    """
+
+    def move() -> None:
+        from conda_store.database_command import move_database
+
+        move_database(**options, say=click.echo)
+
+    with_extra("server", move)
+
+
 def _build(options: dict[str, Any]) -> None:
     from conda_store.builds.progress import Progress
     from conda_store.builds.runner import Build, BuildRequest

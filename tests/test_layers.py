@@ -18,6 +18,7 @@ ORDER = [
     "cli",
     "demo",
     "terminal",
+    "database_command",
     "app",
     "configuration",
     "limits",

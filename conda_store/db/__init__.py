@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, column, select, table, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
@@ -14,6 +14,9 @@ from sqlalchemy.orm import Session
 from conda_store.db.engines import WAIT_SECONDS, WRITING, make_engine, parse_url, reading_options, sqlite_path
 from conda_store.db.errors import DatabaseRefused, DatabaseUnavailable, meaning_of
 from conda_store.db.finder import Finder
+
+if TYPE_CHECKING:
+    from conda_store.db.migrations import Moved
 
 _NUMBER: Select[*tuple[Any, ...]] = select(column("number")).select_from(table("change")).where(text("id = 1"))
 _BUMP = text("UPDATE change SET number = number + 1 WHERE id = 1")
@@ -74,6 +77,13 @@ class Database:
 
         with self._meaningful():
             create_or_upgrade(self._engine, self.url)
+
+    def move_schema(self, revision: str) -> Moved:
+        """Bring the tables to a revision (or `head`), up or down; raises DatabaseRefused, and BadInput for another."""
+        from conda_store.db.migrations import move_schema
+
+        with self._meaningful():
+            return move_schema(self._engine, self.url, revision)
 
     def check_schema(self) -> None:
         """Raise DatabaseRefused unless the tables are exactly of this version's schema."""

@@ -1,4 +1,4 @@
-"""The schema's way from nothing to this version, by Alembic. The steps are in `alembic/versions/`.
+"""The schema's way from nothing to this version and back, by Alembic. The steps are in `alembic/versions/`.
 
 All steps run in one transaction, on SQLite too: a process killed in the middle leaves the schema as it was. Of several
 processes that start at once, one upgrades and the others wait for it.
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -25,32 +26,56 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 from conda_store._version import __version__
 from conda_store.db.engines import WRITING, make_engine, parse_url, refuse_network_file_system, sqlite_path
 from conda_store.db.errors import DatabaseRefused
+from conda_store.db.kept import kept_rows
 from conda_store.db.orm import Base
+from conda_store.errors import BadInput
 
 # Any number that no other program on the same PostgreSQL server takes: "conda" in ASCII.
 _ADVISORY_LOCK = int.from_bytes(b"conda", "big")
 
 
-def upgrade_db(url: str) -> None:
-    """Bring the database at `url` to this version's schema; for the command line. Raises DatabaseRefused."""
+HEAD = "head"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """From which revision to which a database went, and how many rows of which tables are put away (`kept.py`)."""
+
+    database: str
+    before: str | None
+    after: str
+    kept: dict[str, int]
+
+
+def upgrade_db(url: str, revision: str = HEAD) -> Moved:
+    """Bring the database at `url` to a revision, up or down; for the command line. Raises DatabaseRefused."""
     # Deferred: the package imports this module in its turn.
     from conda_store.db import Database
 
     database = Database(url)
     try:
-        database.create_or_upgrade()
+        return database.move_schema(revision)
     finally:
         database.close()
 
 
 def create_or_upgrade(engine: Engine, url: URL) -> None:
     """Create the tables, or run the steps that are missing. Raises DatabaseRefused for what is not ours to change."""
+    move_schema(engine, url, HEAD)
+
+
+def move_schema(engine: Engine, url: URL, revision: str) -> Moved:
+    """Run the steps to a revision, up or down; what an older one has no place for is kept. Raises DatabaseRefused."""
     with _alone(engine, url) as connection:
         current, head = _revisions(connection)
         _refuse_unknown(connection, current, head, url)
-        if current != head:
-            command.upgrade(_configuration(connection), "head")
+        wanted = head if revision == HEAD else _known_revision(revision)
+        if current != wanted:
+            # Revisions are numbers of four digits, each made after the one before (`make_revision`).
+            move = command.upgrade if current is None or current < wanted else command.downgrade
+            move(_configuration(connection), wanted)
             _check_references(connection)
+        return Moved(_name(url), current, wanted, kept_rows(connection))
 
 
 def check_schema(engine: Engine, url: URL) -> None:
@@ -133,13 +158,28 @@ def _refuse_unknown(connection: Connection, current: str | None, head: str, url:
                 "Give it an empty database of its own."
             )
         return
-    known = {step.revision for step in ScriptDirectory.from_config(_configuration()).walk_revisions()}
-    if current not in known:
+    if current not in known_revisions():
         raise DatabaseRefused(
             f"The database {_name(url)} is at revision {current}, which conda-store {__version__} does not know; its "
             f"own is {head}. A newer conda-store has upgraded it, or it belongs to another program: install that "
-            f"version or a later one, or restore a copy of the database that was made before the upgrade."
+            f"version or a later one, let that version run `conda-store upgrade-db --revision {head}`, or restore a "
+            "copy of the database that was made before the upgrade."
         )
+
+
+def known_revisions() -> list[str]:
+    """All that this version can bring a database to, the oldest first."""
+    return sorted(step.revision for step in ScriptDirectory.from_config(_configuration()).walk_revisions())
+
+
+def _known_revision(revision: str) -> str:
+    known = known_revisions()
+    if revision not in known:
+        raise BadInput(
+            f"conda-store {__version__} knows no revision '{revision}': its own are {', '.join(known)}, the last of "
+            "which `head` means. Nothing was changed."
+        )
+    return revision
 
 
 def _check_references(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
-# There is no way down: whoever wants to go back restores the copy that was made before.
+# There is nothing below.
 
 # Of rows that are marked as deleted, any number may have one name.
 LIVING = sa.text("deleted_on IS NULL")

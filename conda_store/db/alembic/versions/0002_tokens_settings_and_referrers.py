@@ -5,8 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from conda_store.db import kept
+
 revision = "0002"
 down_revision = "0001"
+
+CONTENT = "registry_content"
+CONTENT_KEY, CONTENT_COLUMNS = ("repository", "digest"), ("subject", "artifact_type")
 
 
 def upgrade() -> None:
@@ -15,6 +20,18 @@ def upgrade() -> None:
     op.add_column("registry_content", sa.Column("subject", sa.String(length=80), nullable=True))
     op.add_column("registry_content", sa.Column("artifact_type", sa.String(length=255), nullable=True))
     op.create_index("ix_registry_content_repository_subject", "registry_content", ["repository", "subject"])
+    for name in ("token", "setting"):
+        kept.put_back(op.get_bind(), name)
+    kept.put_columns_back(op.get_bind(), CONTENT, CONTENT_KEY, CONTENT_COLUMNS)
+
+
+def downgrade() -> None:
+    kept.put_columns_away(op.get_bind(), CONTENT, CONTENT_KEY, CONTENT_COLUMNS)
+    op.drop_index("ix_registry_content_repository_subject", CONTENT)
+    for column in CONTENT_COLUMNS:
+        op.drop_column(CONTENT, column)
+    for name in ("setting", "token"):
+        kept.put_away(op.get_bind(), name)
 
 
 def make_token() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from conda_store.db import kept
+
 revision = "0003"
 down_revision = "0002"
 
@@ -14,6 +16,14 @@ def upgrade() -> None:
     make_role_mapping()
     make_audit()
     make_channel_credential()
+    for name in ("session", "audit", "channel_credential"):
+        kept.put_back(op.get_bind(), name)
+    kept.put_back(op.get_bind(), "namespace_role_mapping", parent=("namespace_id", "namespace"))
+
+
+def downgrade() -> None:
+    for name in ("channel_credential", "audit", "namespace_role_mapping", "session"):
+        kept.put_away(op.get_bind(), name)
 
 
 def make_session() -> None:
