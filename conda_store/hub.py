@@ -29,6 +29,12 @@ def service(
     }
 
 
+def external_service(url: str, api_token: str, *, name: str = NAME, **more: Any) -> dict[str, Any]:
+    """The same for a conda-store that somebody else starts and stops, and that has `api_token` too."""
+    entry = service(url, name=name, api_token=api_token, **more)
+    return {key: value for key, value in entry.items() if key != "command"}
+
+
 def scopes() -> dict[str, dict[str, Any]]:
     """For `c.JupyterHub.custom_scopes`."""
     read, write, admin, everything = (f"{_PREFIX}{one}" for one in ("read", "write", "admin", "everything"))

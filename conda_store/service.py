@@ -18,6 +18,8 @@ from conda_store.managers.solving import SolveManager
 from conda_store.managers.watching import Watcher
 from conda_store.storage.local import LocalStorage
 
+_GOODBYE_SECONDS = 2.0
+
 
 class Service:
     """Database, store, executor and HTTP servers. `threads` ask the database; `log_function` hears of each request."""
@@ -49,10 +51,13 @@ class Service:
         """Stop listening, end builds (they start again with the next server) and let go of everything."""
         for server in self.servers:
             server.stop()
-            await server.close_all_connections()
         self.watcher.close()
         if self._tending is not None:
             self._tending.cancel()
+        # A stream that is only cut off leaves whoever follows it through the Hub's proxy waiting for ever.
+        await self.watcher.deserted(_GOODBYE_SECONDS)
+        for server in self.servers:
+            await server.close_all_connections()
         loop = asyncio.get_running_loop()
         for solves in self._solves:
             await loop.run_in_executor(None, solves.close)

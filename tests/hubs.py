@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -57,13 +57,14 @@ c.RoleBindings.group_namespaces = {"/lab/ml": "lab-ml"}
 class Hub:
     """A Hub that runs; `url` is the proxy's address, where everything is."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: str = SETTINGS, more: str = "") -> None:
+        """`settings` are options of the service, `more` options of the Hub."""
         self.directory = directory
         self.port, self.api, self.proxy, self.service, self.registry = free_ports(5)
         self.url = f"http://127.0.0.1:{self.port}"
-        (directory / "service.py").write_text(SETTINGS)
+        (directory / "service.py").write_text(settings)
         (directory / "hub.py").write_text(
-            MORE.format(example=str(ROOT / "examples/jupyterhub/jupyterhub_config.py"), odd=ODD)
+            MORE.format(example=str(ROOT / "examples/jupyterhub/jupyterhub_config.py"), odd=ODD) + more
         )
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -170,18 +171,24 @@ def proxy_program() -> Path:
 
 
 @contextmanager
-def running_hub(directory: Path) -> Iterator[Hub]:
-    """A Hub that is there while the block runs; nothing that it started is left."""
-    hub = Hub(directory)
-    hub.start()
-    below = hub.below()
-    try:
-        yield hub
-    finally:
-        assert hub.process is not None
-        if hub.process.poll() is None:
-            below = hub.below()
-            hub.stop()
-        for process in below:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+def running_hub(
+    directory: Path,
+    settings: str = SETTINGS,
+    more: str = "",
+    service: Callable[[Hub], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> Iterator[Hub]:
+    """A Hub that is there while the block runs; nothing that it started is left. `service` runs all the while."""
+    hub = Hub(directory, settings, more)
+    with service(hub):
+        hub.start()
+        below = hub.below()
+        try:
+            yield hub
+        finally:
+            assert hub.process is not None
+            if hub.process.poll() is None:
+                below = hub.below()
+                hub.stop()
+            for process in below:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()

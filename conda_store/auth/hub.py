@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
@@ -29,6 +30,8 @@ from conda_store.auth.tokens import fingerprint
 from conda_store.errors import ExtraMissing
 
 _CACHED = 4096
+# As `conda_store.hub.service` calls it.
+_NAME = "conda-store"
 _PROOF = "hub:"
 _LONGEST_TOKEN = 1024
 
@@ -65,7 +68,13 @@ class HubAuthenticator(Authenticator):
             raise ExtraMissing(
                 "HubAuthenticator needs the package jupyterhub, which is not installed: pip install 'conda-store[hub]'"
             ) from error
-        return HubOAuth(parent=self)
+        hub = HubOAuth(parent=self)
+        # The Hub tells only the services that it starts. Without a scope to ask for, every token of it would do.
+        name = os.environ.get("JUPYTERHUB_SERVICE_NAME") or _NAME
+        hub.access_scopes = hub.access_scopes or {f"access:services!service={name}"}
+        if not hub.oauth_client_id:
+            hub.oauth_client_id = f"service-{name}"
+        return hub
 
     async def by_secret(self, secret: str) -> Identity | None:
         model = await self._model_of(secret)
@@ -127,7 +136,7 @@ class HubAuthenticator(Authenticator):
         question = self.hub.user_for_token(secret, use_cache=False, sync=False)
         model = await self._asked(f"token:{fingerprint(secret)}", question)
         wanted = self.hub.access_scopes
-        if model is None or (wanted and not self.hub.check_scopes(wanted, model)):
+        if model is None or not self.hub.check_scopes(wanted, model):
             return None
         return model
 

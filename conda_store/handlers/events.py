@@ -24,6 +24,7 @@ class BuildEvents(BuildHandler):
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
+        self.parts.watcher.enter(self)
         # A task of its own: Tornado would answer a handler that is canceled, and nobody is there to be answered.
         self._sending = asyncio.create_task(self._send(self._last()))
         await asyncio.wait([self._sending])
@@ -45,8 +46,13 @@ class BuildEvents(BuildHandler):
                     self.abandon()
                     return
 
+    def on_finish(self) -> None:
+        """Nothing more is said."""
+        self.parts.watcher.leave(self)
+
     def on_connection_close(self) -> None:
         """Stop waiting for what nobody will read."""
+        self.parts.watcher.leave(self)
         if self._sending is not None:
             self._sending.cancel()
 

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -50,11 +51,13 @@ class Watcher:
         self._waiting: dict[asyncio.Future[None], float] = {}
         self._poller: asyncio.Task[None] | None = None
         self._feeds: dict[int, Feed] = {}
+        self._senders: set[object] = set()
+        self._closed, self._deserted = False, asyncio.Event()
 
     async def changed(self, seen: int, seconds: float, since: float = -math.inf) -> None:
         """Return when `version` is no longer `seen`, or after `seconds`; `since` (time of the loop) is for how long the
         caller has waited."""
-        if self.version != seen:
+        if self.version != seen or self._closed:
             return
         future = asyncio.get_running_loop().create_future()
         self._waiting[future] = since
@@ -66,9 +69,30 @@ class Watcher:
             del self._waiting[future]
 
     def close(self) -> None:
-        """Look no longer; nobody waits any more."""
+        """Look no longer, and let all who wait go."""
+        self._closed = True
         if self._poller is not None:
             self._poller.cancel()
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def enter(self, sender: object) -> None:
+        """Count somebody who sends what `follow` gives."""
+        self._senders.add(sender)
+
+    def leave(self, sender: object) -> None:
+        """It has said its last word."""
+        self._senders.discard(sender)
+        if not self._senders:
+            self._deserted.set()
+
+    async def deserted(self, seconds: float) -> None:
+        """Return when nobody sends any more, or after `seconds`."""
+        if self._senders:
+            self._deserted.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._deserted.wait(), seconds)
 
     async def until(self, find: Callable[[], R | None], seconds: float, what: str) -> R:
         """What `find` (called in a thread after every change) gives, once it is not None. Raises `TookTooLong`."""
@@ -80,7 +104,7 @@ class Watcher:
             found = await self.run(find)
             if found is not None:
                 return found
-            if loop.time() >= end:
+            if loop.time() >= end or self._closed:
                 raise TookTooLong(f"{what} is still being made: ask again in a while.")
             await self.changed(seen, end - loop.time(), since)
 
@@ -107,7 +131,7 @@ class Watcher:
                 lines, after = await feed.after(after)
                 if lines:
                     yield head + lines
-                elif feed.ended:
+                elif feed.ended or self._closed:
                     return
                 else:
                     if head:
