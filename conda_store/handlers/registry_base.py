@@ -144,7 +144,7 @@ class RegistryHandler(RequestHandler):
     def log_exception(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not isinstance(value, CondaStoreError) or value.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if not isinstance(value, CondaStoreError) or value.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             super().log_exception(kind, value, traceback)
 
     def write_manifest(self, manifest: Manifest) -> None:
