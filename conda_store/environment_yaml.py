@@ -48,6 +48,7 @@ class SpecificationLimits:
     require_dependencies: bool = True
     allow_pip_urls: bool = False
     allow_pip_options: bool = False
+    allow_pip_indexes: bool = False
 
 
 DEFAULT_LIMITS = SpecificationLimits()
@@ -249,7 +250,10 @@ class _Reader:
                 continue
             limits = self.limits
             fault = requirement_fault(
-                text.text, allow_urls=limits.allow_pip_urls, allow_options=limits.allow_pip_options
+                text.text,
+                allow_urls=limits.allow_pip_urls,
+                allow_options=limits.allow_pip_options,
+                allow_indexes=limits.allow_pip_indexes,
             )
             if fault:
                 self._refuse(item, text.path, fault)

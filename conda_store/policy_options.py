@@ -47,7 +47,7 @@ class ChannelCredentials(Configurable):
 
     channels = AnyTrait(
         {},
-        help="Credentials for each channel's URL: 'basic' with user and password, 'bearer', or 'token' for conda's "
+        help="Credentials for the URL of each channel or package index: 'basic' with user and password, 'bearer', or 'token' for conda's "
         "/t/<token>/. Empty by default. Only requests below that URL carry them. Workers get them, and no log, error "
         "or database; keep the file of options readable for the server's user alone. Example: "
         "{'https://conda.example.org/ours': {'kind': 'bearer', 'secret': open('/run/secrets/ours').read().strip()}}",

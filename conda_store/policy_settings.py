@@ -27,12 +27,16 @@ Platform = Annotated[str, AfterValidator(_platform)]
 
 
 class PipPolicy(BaseModel):
-    """What pip sections may say; `direct_urls` are prefixes of URLs. Two rules cannot be changed yet, and say so."""
+    """What pip sections may say; `direct_urls` are prefixes of URLs, `index_urls` package indexes.
+
+    Two rules cannot be changed yet, and say so.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     allowed: bool = True
     direct_urls: list[Text] = []
+    index_urls: Annotated[list[Text], Field(min_length=1)] = []
     wheels_only: Literal[True] = True
     options: Literal[False] = False
 

@@ -7,6 +7,7 @@ only pip's own requirements files know, are recognised so that they can be refus
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -47,8 +48,23 @@ def direct_url(text: str) -> str | None:
         return stripped if _is_path(stripped) or _URL.match(stripped) else None
 
 
-def requirement_fault(text: str, *, allow_urls: bool, allow_options: bool) -> str | None:
+class IndexOption(NamedTuple):
+    """A package index that a pip section names, instead of the default one or besides."""
+
+    url: str
+    is_default: bool
+
+
+def index_option(text: str) -> IndexOption | None:
+    """The index in `--index-url URL` (`-i`) or `--extra-index-url URL`; None for any other entry."""
+    found = re.fullmatch(r"(-i|--index-url|--extra-index-url)(?:\s+|=)(\S+)", text.strip())
+    return IndexOption(found[2], found[1] != "--extra-index-url") if found else None
+
+
+def requirement_fault(text: str, *, allow_urls: bool, allow_options: bool, allow_indexes: bool = False) -> str | None:
     """Why an entry of a pip section cannot be taken, with the way out; None when it can."""
+    if allow_indexes and index_option(text):
+        return None
     fault = _fault(text.strip(), allow_urls, allow_options)
     return redact(fault) if fault else None
 

@@ -16,6 +16,7 @@ from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.locked import CondaPackage, Lock, LockedWheel, PlatformLock
 from conda_store.packages.submission import read_specification
 from conda_store.packages.virtual import known_machines, virtual_packages
+from conda_store.requirements import index_option
 from conda_store.specification import ParsedSpecification, Specification
 from conda_store.yaml_marks import Located
 
@@ -60,7 +61,7 @@ class Locker:
         from conda_store.packages.pip_index import check_scheme
 
         self.workshop.policy.check_url(url, kind="wheel")
-        check_scheme(url, partial(self.workshop.policy.check_url, kind="pip"))
+        check_scheme(url, partial(self.workshop.policy.check_url, kind="pip"), self.workshop.policy.index_urls)
 
     def _read_specification(self) -> ParsedSpecification:
         with self.stages.stage("read") as notes:
@@ -121,11 +122,13 @@ class Locker:
         if python is None:
             raise BadInput("The specification has a pip section, but no python: add python and pip to 'dependencies'.")
         return lock_wheels(
-            specification.pip,
+            [text for text in specification.pip if index_option(text) is None],
             platform=platform,
             python_version=python.version,
             provided=provided_distributions([item.contents(python) for item in stored.values()]),
             cache_directory=self.workshop.directory / "uv",
+            index_urls=self.workshop.policy.indexes_for(specification.pip),
+            gate=self.workshop.indexes,
         )
 
 

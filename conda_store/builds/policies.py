@@ -118,13 +118,14 @@ def _add(found: dict[str, Any], values: Values, names: Iterable[str]) -> None:
 
 
 def _with(base: ChannelPolicy, values: Mapping[str, Any]) -> ChannelPolicy:
-    urls = values.get("pip_policy", {}).get("direct_urls")
+    pip = values.get("pip_policy", {})
     return replace(
         base,
         alias=values.get("conda_channel_alias", base.alias),
         default_channels=tuple(values.get("conda_default_channels", base.default_channels)),
         allowed_channels=tuple(values.get("conda_allowed_channels", base.allowed_channels)),
-        allowed_pip_urls=base.allowed_pip_urls if urls is None else tuple(urls),
+        allowed_pip_urls=tuple(pip.get("direct_urls", base.allowed_pip_urls)),
+        index_urls=tuple(pip.get("index_urls", base.index_urls)),
     )
 
 

@@ -137,6 +137,8 @@ class Build:
             python_version=python.version,
             cache_directory=self.workshop.directory / "uv",
             check_url=partial(self.workshop.policy.check_url, kind="pip"),
+            index_urls=self.workshop.policy.indexes_for(()),
+            gate=self.workshop.indexes,
         )
 
     def _fetch(self, lock: PlatformLock) -> dict[CondaPackage, StoredPackage]:

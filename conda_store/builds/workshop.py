@@ -23,6 +23,7 @@ from conda_store.storage.local import LocalStorage
 from conda_store.storage.scratch import sweep
 
 if TYPE_CHECKING:
+    from conda_store.packages.index_gate import IndexGate
     from conda_store.packages.wheels import WheelStore
 
 # Toolchains lie below the store, and compiled programs have room for 255 bytes of path.
@@ -73,7 +74,18 @@ class Workshop:
         """Unpacked wheels. The HTTP client that it brings takes 80 ms to import: most builds have no wheels."""
         from conda_store.packages.wheels import WheelStore
 
-        return WheelStore(self.directory / "wheels", check_url=lambda url: self.policy.check_url(url, kind="wheel"))
+        return WheelStore(
+            self.directory / "wheels",
+            check_url=lambda url: self.policy.check_url(url, kind="wheel"),
+            credentials=lambda: self.gate.credentials,
+        )
+
+    @cached_property
+    def indexes(self) -> IndexGate:
+        """How uv asks package indexes."""
+        from conda_store.packages.index_gate import IndexGate
+
+        return IndexGate(self.gate)
 
     def sweep(self) -> int:
         """Remove what killed builds left behind; returns how many things."""

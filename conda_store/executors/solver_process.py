@@ -6,12 +6,13 @@ What a solve needs is imported there only: the server knows these functions by n
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from conda_store.executors.worker import end_as_group
 from conda_store.packages.channels import ChannelPolicy
+from conda_store.packages.credentials import Credentials
 from conda_store.packages.locked import PlatformLock
 from conda_store.packages.policy import ANY_PACKAGE, PackagePolicy
 
@@ -27,6 +28,7 @@ class Asked:
     platform: str
     seconds: float | None
     packages: PackagePolicy = ANY_PACKAGE
+    credentials: Credentials = field(default_factory=Credentials, repr=False)
 
 
 def enter(lifeline: Connection, greetings: Connection) -> None:
@@ -45,6 +47,7 @@ def solve(store_directory: Path, asked: Asked) -> PlatformLock:
 
     _greetings[0].send(os.getpid())
     workshop = Workshop(store_directory, asked.policy)
+    workshop.gate.credentials = asked.credentials
     workshop.solver.timeout_seconds = asked.seconds
     request = BuildRequest(asked.source, platforms=(asked.platform,), packages=asked.packages)
     _, lock = Build(workshop, request, machine_platform(), Progress()).lock()

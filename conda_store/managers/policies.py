@@ -16,6 +16,7 @@ from conda_store.db.orm import BuildRow, EnvironmentRow, SettingRow
 from conda_store.db.queries import find_environment, find_namespace
 from conda_store.errors import CondaStoreError, Problem
 from conda_store.inputs import NewSpecification
+from conda_store.packages.channel_urls import normal_url
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.denied import package_fault, requirement_fault
 from conda_store.packages.matchspecs import matchspec_fault
@@ -84,6 +85,9 @@ def _problems(values: Values) -> Iterator[Problem]:
     for text in channels:
         if "*" not in text and (fault := _channel_fault(text)):
             yield Problem(fault, path="channels")
+    for number, text in enumerate((values.get("pip_policy") or {}).get("index_urls") or ()):
+        if fault := _index_fault(text):
+            yield Problem(fault, path=f"pip_policy.index_urls.{number}")
     for platform, machines in (values.get("virtual_packages") or {}).items():
         for name, version in machines.items():
             if fault := virtual_fault(name, version):
@@ -97,6 +101,14 @@ def _channel_fault(text: str) -> str | None:
     except CondaStoreError as error:
         return error.message
     return None
+
+
+def _index_fault(text: str) -> str | None:
+    try:
+        normal = normal_url(text)
+    except CondaStoreError as error:
+        return error.message
+    return None if normal.startswith(("https://", "http://")) else f"'{normal}' is no https or http URL"
 
 
 def _name(session: Session, namespace_id: int, new: NewSpecification) -> str | None:

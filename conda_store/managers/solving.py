@@ -92,7 +92,7 @@ class SolveManager:
             problems = [replace(one, line=None, column=None) for one in error.problems]
             raise SpecificationInvalid(problems, "request") from None
         platform = parsed.specification.platforms[0]
-        return Asked(source, policy.channels, platform, seconds, policy.packages)
+        return Asked(source, policy.channels, platform, seconds, policy.packages, self.settings.credentials)
 
     def _channels(self, names: set[str]) -> dict[str, models.Channel]:
         with self.database.read() as session:

@@ -17,7 +17,7 @@ from conda_store.errors import BadInput, PolicyRefused, Problem
 from conda_store.packages import channel_urls
 from conda_store.packages.channel_urls import is_below, is_path, is_url, normal_url, package_url, strip_credentials
 from conda_store.packages.matchspecs import channel_and_name, matchspec_fault
-from conda_store.requirements import direct_url
+from conda_store.requirements import direct_url, index_option
 from conda_store.specification import Entries, Specification, SpecificationLimits
 
 _ANACONDA = "https://repo.anaconda.com/pkgs"
@@ -25,6 +25,9 @@ _ANACONDA = "https://repo.anaconda.com/pkgs"
 _DEFAULTS = (f"{_ANACONDA}/main", f"{_ANACONDA}/r")
 #: Where anaconda.org keeps packages.
 DEFAULT_REDIRECTS = ("https://binstar-cio-packages-prod.s3.amazonaws.com",)
+
+# Indexes that keep files on another host.
+_FILES = {"https://pypi.org": ("https://files.pythonhosted.org",)}
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class ChannelPolicy:
     `allowed_pip_urls`: prefixes of URLs that a pip section may name. `allowed_redirects`: prefixes of URLs to which
     a channel may redirect besides the allowed channels, such as the storage behind it. `allowed_wheel_urls`: prefixes
     of URLs from which a lockfile may take wheels; empty for any that the package index offers (`pip_index`).
+    `index_urls` are the package indexes that there are, the default first; empty for those of the machine.
     `level` is who says all this; what the policy `within` does not allow is not allowed here either.
     """
 
@@ -46,6 +50,7 @@ class ChannelPolicy:
     allowed_pip_urls: tuple[str, ...] = ()
     allowed_redirects: tuple[str, ...] = DEFAULT_REDIRECTS
     allowed_wheel_urls: tuple[str, ...] = ()
+    index_urls: tuple[str, ...] = ()
     allow_pip_options: bool = False
     level: str = ""
     within: ChannelPolicy | None = None
@@ -61,7 +66,12 @@ class ChannelPolicy:
     def limits(self, base: SpecificationLimits) -> SpecificationLimits:
         """`base` with what this policy says of pip sections."""
         urls = bool(self.allowed_pip_urls)
-        return replace(base, allow_pip_urls=urls, allow_pip_options=self.allow_pip_options)
+        return replace(
+            base,
+            allow_pip_urls=urls,
+            allow_pip_options=self.allow_pip_options,
+            allow_pip_indexes=bool(self.index_urls),
+        )
 
     def channel_url(self, name_or_url: str) -> str:
         """The normal URL of a channel, without closing slash. Raises BadInput; whether it is allowed: `check`."""
@@ -99,6 +109,9 @@ class ChannelPolicy:
         for entry in entries.pip:
             if (url := direct_url(entry.text)) is not None and (fault := self._pip_url_fault(url)):
                 found.append(entry.problem(fault))
+        if entries.pip and (fault := self._index_fault([entry.text for entry in entries.pip])):
+            named = (entry for entry in entries.pip if index_option(entry.text))
+            found.append(next(named, entries.pip[0]).problem(fault))
         return found
 
     def channel_fault(self, name_or_url: str) -> str | None:
@@ -137,8 +150,7 @@ class ChannelPolicy:
             elif kind == "redirect":
                 allowed = self._redirect_allowed(normal)
             elif kind == "wheel":
-                prefixes = (*self.allowed_wheel_urls, *self.allowed_pip_urls)
-                allowed = not self.allowed_wheel_urls or any(is_below(normal, normal_url(one)) for one in prefixes)
+                allowed = self._wheel_allowed(normal)
             else:
                 allowed = self._pip_url_allowed(normal)
         except BadInput as error:
@@ -152,6 +164,48 @@ class ChannelPolicy:
         segments = normal_url(url.partition("?")[0]).split("/")
         if not any(self.allows("/".join(segments[:end])) for end in range(len(segments) - 1, 2, -1)):
             self.check_url(url, kind="redirect")
+
+    def indexes_for(self, pip: Iterable[str]) -> tuple[str, ...]:
+        """The package indexes for a pip section, the default first; none for those of the machine.
+
+        What its options name counts, in the order of `index_urls`. Raises `PolicyRefused` for one that is not allowed.
+        """
+        known = [normal_url(url) for url in self.index_urls]
+        options = [option for text in pip if (option := index_option(text))]
+        named = {normal_url(option.url): option.is_default for option in options}
+        defaults = [url for url, is_default in named.items() if is_default] or known[:1]
+        if len(defaults) > 1:
+            raise PolicyRefused("The pip section names more than one --index-url: make the others --extra-index-url.")
+        others = sorted(named or known, key=lambda url: known.index(url) if url in known else -1)
+        wanted = tuple(dict.fromkeys([*defaults, *others]))
+        for url in wanted:
+            if refusing := self._index_refusing(url):
+                raise PolicyRefused(
+                    f"The package index '{url}' is not allowed {refusing._pip_where}: leave the option out, or let an "
+                    "administrator allow it."
+                )
+        return wanted
+
+    def _index_refusing(self, url: str) -> ChannelPolicy | None:
+        outer = self.within._index_refusing(url) if self.within else None
+        return outer or (None if url in map(normal_url, self.index_urls) else self)
+
+    def _index_fault(self, pip: Iterable[str]) -> str | None:
+        try:
+            self.indexes_for(pip)
+        except BadInput as error:
+            return error.message
+        return None
+
+    def _wheel_allowed(self, url: str) -> bool:
+        """Where a wheel may lie: anywhere that the machine's indexes name, and beside indexes that the policy names."""
+        prefixes = list(self.allowed_wheel_urls)
+        for index in map(normal_url, self.index_urls):
+            origin = "/".join(index.split("/")[:3])
+            prefixes += [origin, *_FILES.get(origin, ()), *self.allowed_redirects]
+        here = not prefixes or any(is_below(url, normal_url(prefix)) for prefix in prefixes)
+        within = self.within is None or self.within._wheel_allowed(url)
+        return (here and within) or self._pip_url_allowed(url)
 
     def _pip_url_allowed(self, url: str) -> bool:
         here = any(is_below(url, normal_url(prefix)) for prefix in self.allowed_pip_urls)
@@ -192,6 +246,10 @@ class ChannelPolicy:
         url = name.strip() if is_url(name) else f"{normal_url(self.alias)}/{name.strip()}"
         head, rest = (url[:-1], "[^/].*") if url.endswith("/*") else (url, "")
         yield "[^/]*".join(re.escape(part) for part in head.split("*")) + rest
+
+    @property
+    def _pip_where(self) -> str:
+        return f"in {self.level or 'the deployment'} (pip_policy: index_urls)"
 
     @property
     def _where(self) -> str:

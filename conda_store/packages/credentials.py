@@ -12,6 +12,8 @@ from conda_store.errors import BadInput
 from conda_store.packages.channel_urls import channel_url, is_below
 
 KINDS = ("basic", "bearer", "token")
+# As package indexes end (PEP 503, devpi): their files lie beside it.
+_INDEX_PAGES = ("simple", "+simple")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ class Credential:
         return {"kind": self.kind, "user": self.user, "secret": self.secret}
 
     @property
+    def place(self) -> str:
+        """What it is sent below: the channel, or of an index `…/simple` what the index is part of, files included."""
+        parent, _, last = self.channel.rpartition("/")
+        return parent if last in _INDEX_PAGES and not parent.endswith("/") else self.channel
+
+    @property
     def headers(self) -> dict[str, str]:
         """Headers of a request below the channel."""
         if self.kind == "bearer":
@@ -73,7 +81,7 @@ class Credentials:
 
     def find(self, url: str) -> Credential | None:
         """What opens a normal URL."""
-        fitting = [one for one in self.known if is_below(url.partition("?")[0], one.channel)]
+        fitting = [one for one in self.known if is_below(url.partition("?")[0], one.place)]
         return max(fitting, key=lambda one: len(one.channel), default=None)
 
     def over(self, others: Credentials) -> Credentials:

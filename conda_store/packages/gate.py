@@ -12,20 +12,19 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import rattler
 from rattler.networking import AddHeadersMiddleware, MirrorMiddleware, RetryMiddleware
 
 from conda_store.errors import BadInput, PolicyRefused
-from conda_store.packages.channel_urls import normal_url
+from conda_store.packages.asking import ask, new_client
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.credentials import Credentials
 
-MAX_REDIRECTS = 10
 _ASKED = ("accept", "accept-encoding", "if-none-match", "if-modified-since", "range", "user-agent", "cache-control")
 _ANSWERED = ("content-type", "content-length", "content-encoding", "content-range", "etag", "last-modified")
 _RETRIES = 3
@@ -79,27 +78,15 @@ class ChannelGate:
     def answer(self, method: str, url: str, headers: dict[str, str]) -> Iterator[Any]:
         """What a URL answers, after redirects that the policy allows. Raises `PolicyRefused` before any other."""
         self.policy.check_asked(url)
-        for _ in range(MAX_REDIRECTS):
-            found = self.credentials.find(normal_url(url.partition("?")[0]))
-            asked, extra = (found.opened(url), found.headers) if found else (url, {})
-            with self._http.stream(method, asked, headers={**headers, **extra}) as response:
-                if not response.has_redirect_location:
-                    yield response
-                    return
-                target = urljoin(asked, response.headers["location"])
-            url = found.closed(target) if found else target
-            if url.startswith("http:") and asked.startswith("https:"):
-                raise PolicyRefused("A redirect from https to http is not followed.")
-            self.policy.check_url(url, kind="redirect")
-        raise PolicyRefused(f"A channel redirects more than {MAX_REDIRECTS} times.")
+        check = partial(self.policy.check_url, kind="redirect")
+        with ask(
+            self._http, method, url, headers=headers, credentials=self.credentials, check_redirect=check
+        ) as answer:
+            yield answer.response
 
     @cached_property
     def _http(self) -> Any:
-        # 80 ms that builds from local channels do not pay.
-        import httpx
-
-        limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
-        return httpx.Client(timeout=httpx.Timeout(60, pool=None), limits=limits, follow_redirects=False)
+        return new_client()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -18,6 +18,7 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from conda_store.errors import BadInput, CondaStoreError, PolicyRefused, SolveFailed
+from conda_store.packages.index_gate import IndexGate
 from conda_store.packages.locked import LockedWheel
 from conda_store.packages.pip_failure import direct_conflict, explain, no_wheel
 from conda_store.packages.pip_provided import ProvidedDistribution, write_provided
@@ -41,11 +42,13 @@ def lock_wheels(
     allow_sdists: bool = False,
     index_urls: Sequence[str] = (),
     check_url: Callable[[str], object] | None = None,
+    gate: IndexGate | None = None,
 ) -> tuple[LockedWheel, ...]:
     """The wheels that meet `requirements` beside `provided`, sorted by name; those are never among them.
 
     `index_urls` replace those of the `UV_*` variables: the first is the default, the others are asked before it.
-    `check_url` raises to forbid a direct URL. Raises `SolveFailed`, `FetchFailed`, `BadInput`, `PolicyRefused`.
+    `check_url` raises to forbid a direct URL; private indexes are asked through `gate`. Raises
+    `SolveFailed`, `FetchFailed`, `BadInput`, `PolicyRefused`.
     """
     if allow_sdists:
         raise PolicyRefused("Source distributions cannot be built yet: pip takes wheels only; unset allow_sdists.")
@@ -53,7 +56,7 @@ def lock_wheels(
     lines = [_checked(requirement, check_url) for requirement in requirements]
     if conflict := direct_conflict(lines, provided):
         raise SolveFailed(conflict)
-    return _solve(lines, target, provided, cache_directory.resolve(), index_urls) if lines else ()
+    return _solve(lines, target, provided, cache_directory.resolve(), index_urls, gate) if lines else ()
 
 
 def _solve(
@@ -62,12 +65,13 @@ def _solve(
     provided: Sequence[ProvidedDistribution],
     cache_directory: Path,
     index_urls: Sequence[str],
+    gate: IndexGate | None,
 ) -> tuple[LockedWheel, ...]:
     constraints = write_provided(provided, cache_directory / "provided")
     arguments = [*_COMPILE, "--cache-dir", str(cache_directory / "uv"), *target.uv_options]
     with tempfile.TemporaryDirectory() as name:
         Path(name, "constraints.txt").write_text(constraints)
-        done = run_uv(arguments, directory=Path(name), text="\n".join(lines) + "\n", index_urls=index_urls)
+        done = run_uv(arguments, directory=Path(name), text="\n".join(lines) + "\n", index_urls=index_urls, gate=gate)
     if done.returncode:
         raise explain(done.stderr, lines, provided, target)
     return _read_lock(done.stdout, provided, target)

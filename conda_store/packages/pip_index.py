@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 
 from conda_store.errors import CondaStoreError, PolicyRefused, SolveFailed
+from conda_store.packages.index_gate import IndexGate
 from conda_store.packages.locked import LockedWheel
 from conda_store.packages.pip_failure import explain
 from conda_store.packages.uv_process import run_uv, without_credentials
@@ -33,9 +34,10 @@ CheckUrl = Callable[[str], object]
 _Offer = tuple[str, str]
 
 
-def check_scheme(url: str, check_url: CheckUrl | None = None) -> None:
-    """Refuse, without any request, a wheel's URL which no index could vouch for: neither `https:` nor allowed."""
-    if urlsplit(url).scheme != "https" and not _is_allowed(url, check_url):
+def check_scheme(url: str, check_url: CheckUrl | None = None, index_urls: Sequence[str] = ()) -> None:
+    """Refuse, without any request, a wheel's URL which no index could vouch for: neither `https:` nor allowed, nor on
+    the host of an index that is not `https:` itself."""
+    if not _is_fit(url, index_urls) and not _is_allowed(url, check_url):
         raise PolicyRefused(f"The wheel at '{without_credentials(url)}' is not at an https URL. {_WAY_OUT}")
 
 
@@ -47,27 +49,30 @@ def check_on_index(
     cache_directory: Path,
     check_url: CheckUrl | None = None,
     index_urls: Sequence[str] = (),
+    gate: IndexGate | None = None,
 ) -> None:
     """Refuse wheels that the package index does not offer under their sha256 from the host of their URL.
 
-    What `check_url` lets pass is not asked for (None lets nothing pass); `cache_directory` and `index_urls` are as
-    for `lock_wheels`. Raises `PolicyRefused` or `PackageRefused`, naming the wheel, and `FetchFailed`.
+    What `check_url` lets pass is not asked for (None lets nothing pass); `cache_directory`, `index_urls` and `gate`
+    are as for `lock_wheels`. Raises `PolicyRefused` or `PackageRefused`, naming the wheel, and `FetchFailed`.
     """
     asked = [wheel for wheel in wheels if not _is_allowed(wheel.url, check_url)]
     for wheel in asked:
-        if urlsplit(wheel.url).scheme != "https":
+        if not _is_fit(wheel.url, index_urls):
             raise _refused(wheel, "is not at an https URL")
         checked_wheel(wheel)
     if asked:
-        index = _Index(WheelTarget(platform, python_version, ANY_GLIBC), cache_directory.resolve(), tuple(index_urls))
-        index.check(asked)
+        target = WheelTarget(platform, python_version, ANY_GLIBC)
+        _Index(target, cache_directory.resolve(), tuple(index_urls), gate).check(asked)
 
 
 class _Index:
     """The package index that uv is configured for, asked what it has for `target`."""
 
-    def __init__(self, target: WheelTarget, cache_directory: Path, index_urls: tuple[str, ...]) -> None:
-        self.target, self.cache_directory, self.index_urls = target, cache_directory, index_urls
+    def __init__(
+        self, target: WheelTarget, cache_directory: Path, index_urls: tuple[str, ...], gate: IndexGate | None
+    ) -> None:
+        self.target, self.cache_directory, self.index_urls, self.gate = target, cache_directory, index_urls, gate
 
     def check(self, wheels: Sequence[LockedWheel]) -> None:
         """Raise for the first of `wheels` that the index does not offer."""
@@ -91,7 +96,7 @@ class _Index:
         arguments = [*_LIST, "--cache-dir", str(self.cache_directory / "uv"), *self.target.uv_options]
         with tempfile.TemporaryDirectory() as name:
             text = "\n".join(lines) + "\n"
-            done = run_uv(arguments, directory=Path(name), text=text, index_urls=self.index_urls)
+            done = run_uv(arguments, directory=Path(name), text=text, index_urls=self.index_urls, gate=self.gate)
         if done.returncode:
             raise explain(done.stderr, lines, (), self.target)
         return _read_offers(done.stdout)
@@ -112,6 +117,10 @@ def _read_offers(text: str) -> set[_Offer]:
         raise CondaStoreError(
             f"pip: uv wrote a lock that cannot be read ({error!r}); is its version supported?"
         ) from error
+
+
+def _is_fit(url: str, index_urls: Sequence[str]) -> bool:
+    return urlsplit(url).scheme == "https" or _origin(url) in map(_origin, index_urls)
 
 
 def _origin(url: str) -> str:

@@ -22,7 +22,9 @@ from packaging.version import Version
 
 from conda_store.errors import DigestMismatch, FetchFailed, PackageRefused, StorageFull
 from conda_store.packages.archives import UnpackLimits
+from conda_store.packages.asking import MAX_REDIRECTS, opener
 from conda_store.packages.contents import Contents, Python
+from conda_store.packages.credentials import Credentials
 from conda_store.packages.locked import LockedWheel
 from conda_store.packages.uv_process import index_credentials, without_credentials
 from conda_store.packages.wheel_inspection import check_tags, checked_wheel, inspect_wheel
@@ -32,7 +34,6 @@ from conda_store.storage.scratch import exclusive, scratch_directory, sweep
 
 FORMAT_VERSION = 1
 PARALLEL_WHEELS = 4
-MAX_REDIRECTS = 10
 
 
 class WheelStore:
@@ -40,7 +41,7 @@ class WheelStore:
 
     `check_url` is called with every URL, redirects included, before it is requested, and raises to forbid it.
     `max_wheel_bytes` bounds one download, `limits` what it unpacks to. Credentials for a host come from
-    `index_urls` or, without these, from the machine's `UV_*` variables.
+    `credentials`, else from `index_urls` or, without these, from the machine's `UV_*` variables.
     """
 
     def __init__(
@@ -51,13 +52,14 @@ class WheelStore:
         limits: UnpackLimits | None = None,
         max_wheel_bytes: int = 8 << 30,
         index_urls: Sequence[str] = (),
+        credentials: Callable[[], Credentials] = Credentials,
     ) -> None:
         self.root = root.absolute()
         self.scratch = self.root / "tmp"
         self.check_url = check_url
         self.limits = limits or UnpackLimits()
         self.max_wheel_bytes = max_wheel_bytes
-        self.index_urls = tuple(index_urls)
+        self.index_urls, self.credentials = tuple(index_urls), credentials
         sweep(self.scratch)
 
     def directory(self, wheel: LockedWheel, python: Python) -> Path:
@@ -193,23 +195,27 @@ class WheelStore:
         try:
             with httpx.Client(timeout=60, headers={"Accept-Encoding": "identity"}) as client:
                 for _ in range(MAX_REDIRECTS):
-                    with client.stream("GET", url, auth=index_credentials(url, self.index_urls)) as response:
+                    found = opener(self.credentials(), url)
+                    auth = None if found else index_credentials(url, self.index_urls)
+                    asked, headers = (found.opened(url), found.headers) if found else (url, {})
+                    with client.stream("GET", asked, headers=headers, auth=auth) as response:
                         if not response.has_redirect_location:
                             response.raise_for_status()
                             yield from response.iter_raw(1 << 20)
                             return
-                        url = self._redirected(wheel, url, response.headers["location"])
+                        target = urljoin(asked, response.headers["location"])
+                    url = self._redirected(wheel, url, found.closed(target) if found else target)
         except httpx.HTTPStatusError as error:
             raise FetchFailed(f"{wheel}: {without_credentials(url)} answers {error.response.status_code}.") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise FetchFailed(f"{wheel}: {without_credentials(url)} cannot be fetched: {error}") from error
         raise FetchFailed(f"{wheel}: more than {MAX_REDIRECTS} redirects from {without_credentials(wheel.url)}.")
 
-    def _redirected(self, wheel: LockedWheel, url: str, location: str) -> str:
-        target = urljoin(url, location)
+    def _redirected(self, wheel: LockedWheel, url: str, target: str) -> str:
         allowed = {"https", "http"} if urlsplit(url).scheme == "http" else {"https"}
         if urlsplit(target).scheme not in allowed:
             raise FetchFailed(f"{wheel}: a redirect to {without_credentials(target)} is not followed.")
         if self.check_url:
-            self.check_url(target)
+            # A store behind the index signs its URLs with a query.
+            self.check_url(target.partition("?")[0])
         return target
