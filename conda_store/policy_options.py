@@ -47,9 +47,9 @@ class ChannelCredentials(Configurable):
 
     channels = AnyTrait(
         {},
-        help="Credentials for the URL of each channel or package index: 'basic' with user and password, 'bearer', or 'token' for conda's "
-        "/t/<token>/. Empty by default. Only requests below that URL carry them. Workers get them, and no log, error "
-        "or database; keep the file of options readable for the server's user alone. Example: "
+        help="Credentials for the URL of each channel or package index: 'basic' with user and password, 'bearer', or "
+        "'token' for conda's /t/<token>/. Empty by default. Only requests below that URL carry them. Workers get them, "
+        "and no log, error or database; keep the file of options readable for the server's user alone. Example: "
         "{'https://conda.example.org/ours': {'kind': 'bearer', 'secret': open('/run/secrets/ours').read().strip()}}",
     ).tag(config=True)
 

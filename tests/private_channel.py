@@ -16,6 +16,7 @@ class WatchedServer:
 
     def __init__(self, directory: Path, wanted: str = "", redirect: str = "") -> None:
         self.requests: list[tuple[str, str | None]] = []
+        self.wanted = wanted
         outer = self
 
         class Handler(SimpleHTTPRequestHandler):
@@ -24,6 +25,7 @@ class WatchedServer:
 
             def do_GET(self) -> None:
                 outer.requests.append((self.path, self.headers.get("Authorization")))
+                wanted = outer.wanted
                 if wanted.startswith("/t/"):
                     granted, self.path = self.path.startswith(f"{wanted}/"), self.path.removeprefix(wanted)
                 else:

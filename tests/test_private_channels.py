@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ from conda_store.errors import FetchFailed, PolicyRefused
 from conda_store.executors.local import LocalExecutor
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.credentials import Credential, Credentials
+from tests.credential_traces import text_of
 from tests.engine import run_build
 from tests.invented import InventedChannel, text_file
-from tests.jobs import until
 from tests.private_channel import WatchedServer, basic, watched
 from tests.server import Server, running
 
@@ -87,70 +85,20 @@ def test_a_redirect_out_of_the_policy_is_never_followed(tmp_path: Path, channel:
         assert server.requests and other.requests == []
 
 
-def text_of(*roots: Path) -> str:
-    """Every byte of every file below."""
-    files = [path for root in roots for path in ([root] if root.is_file() else root.rglob("*"))]
-    data = b"\n".join(path.read_bytes() for path in files if path.is_file() and not path.is_symlink())
-    return data.decode("latin-1")
-
-
 @pytest.fixture
 def private(channel: InventedChannel) -> Iterator[WatchedServer]:
     with watched(channel.directory, basic("ana", CANARY)) as server:
         yield server
 
 
-def started(tmp_path: Path, private: WatchedServer, base_image: str, **options: Any) -> Any:
+def started(tmp_path: Path, private: WatchedServer, base_image: str) -> Any:
     return running(
         tmp_path / "server",
         executor_class=LocalExecutor,
         default_channels=[private.url],
         allowed_channels=[private.url],
         ImageBuilder__base_image=base_image,
-        **options,
     )
-
-
-def every_answer(server: Server, build_id: int) -> str:
-    paths = [f"build/{build_id}/{part}" for part in ("", "packages/", "logs/", "yaml/", "conda-lock.yml", "archive/")]
-    paths += ["namespace/default/channel-credential/", "setting/", "setting/default/", "environment/", "build/"]
-    answers = [server.api.get(path) for path in paths]
-    assert all(answer.status_code == 200 for answer in answers), [(one.url, one.status_code) for one in answers]
-    pages = [server.web.get(f"build/{build_id}/"), server.web.get("")]
-    return "".join(one.content.decode("latin-1") + str(one.headers) for one in (*answers, *pages))
-
-
-def status(server: Server, build_id: int) -> dict[str, Any]:
-    return dict(server.api.get(f"build/{build_id}/").json()["data"])
-
-
-def complete(server: Server, build_id: int) -> None:
-    ends = ("COMPLETED", "FAILED", "CANCELED")
-    until(lambda: status(server, build_id)["status"] in ends, 90)
-    assert status(server, build_id)["status"] == "COMPLETED", server.api.get(f"build/{build_id}/logs/").text
-    until(lambda: len(status(server, build_id)["build_artifacts"]) >= 5, 90)
-
-
-@pytest.mark.parametrize("place", ["namespace", "configuration"])
-def test_a_canary_is_nowhere(
-    tmp_path: Path, private: WatchedServer, base_image: str, place: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    said = {"kind": "basic", "user": "ana", "secret": CANARY}
-    options = {"ChannelCredentials__channels": {private.url: said}} if place == "configuration" else {}
-    with started(tmp_path, private, base_image, **options) as server:
-        server.api.post("namespace/default/")
-        if place == "namespace":
-            answer = server.api.put("namespace/default/channel-credential/", json={"channel": private.url, **said})
-            assert answer.status_code == 200 and CANARY not in answer.text
-        build_id = server.submit("course", text="name: {name}\ndependencies: [a]\n")
-        complete(server, build_id)
-        answers = every_answer(server, build_id)
-        database = server.app.database_url.removeprefix("sqlite:///")
-        dump = "\n".join(sqlite3.connect(database).iterdump())
-    everything = answers + dump + caplog.text + text_of(tmp_path / "server")
-    for secret in (CANARY, base64.b64encode(f"ana:{CANARY}".encode()).decode()):
-        assert secret not in everything
-    assert private.url in answers and any(one[1] for one in private.requests)
 
 
 def test_credentials_are_listed_without_them_and_can_be_taken_away(

@@ -20,11 +20,11 @@ from conda_store.managers.policies import check_rules
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.credentials import Credential, Credentials
 from conda_store.settings import SettingInvalid, checked
+from tests.credential_traces import text_of
 from tests.engine import run_build
 from tests.invented import InventedChannel, add_python
 from tests.private_channel import basic
 from tests.private_index import PrivateIndex, serving
-from tests.test_private_channels import text_of
 
 SECRET = f"canary{secrets.token_hex(12)}"
 KINDS = {
