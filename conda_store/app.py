@@ -20,6 +20,7 @@ from conda_store.auth.dummy import DummyAuthenticator
 from conda_store.auth.hub import HubAuthenticator
 from conda_store.auth.origins import LOOPBACK_NAMES, BrowserRules
 from conda_store.auth.secret import ensure_secret
+from conda_store.auth.service_tokens import ServiceTokens
 from conda_store.builds.artifact_states import ArtifactType
 from conda_store.builds.subject import DEFAULT_ARTIFACTS, JobSettings
 from conda_store.configuration import ConfiguredApplication, made
@@ -54,7 +55,7 @@ class CondaStore(ConfiguredApplication):
     # fmt: off
     classes = [  # noqa: RUF012  traitlets declares both so
         BuildLimits, EnvironmentPolicy, ChannelCredentials, AuditTrail, OnDemandImages, ImageBuilder, RoleBindings,
-        Authenticator, DummyAuthenticator, HubAuthenticator, LocalExecutor,
+        ServiceTokens, Authenticator, DummyAuthenticator, HubAuthenticator, LocalExecutor,
     ]
     # fmt: on
     aliases = {  # noqa: RUF012
@@ -273,7 +274,7 @@ class CondaStore(ConfiguredApplication):
         check_writable(self.root)
         self.limits, self.on_demand = made(BuildLimits, self), made(OnDemandImages, self)
         self.images, self.bindings = made(ImageBuilder, self), made(RoleBindings, self).bindings()
-        self.executor = made(executor_class, self)
+        self.services, self.executor = made(ServiceTokens, self).services(), made(executor_class, self)
         self.service = Service(self.job_settings(), self.executor, self.threads, partial(log_request, self.log))
         self.database = self.service.database
 
@@ -313,6 +314,7 @@ class CondaStore(ConfiguredApplication):
         return WebSettings(
             authenticator=self.authenticator,
             bindings=self.bindings,
+            services=self.services,
             rules=BrowserRules.of([self.address, self.registry_address, *self.allowed_hosts], self.allowed_origins),
             prefix=self.prefix,
             secret=ensure_secret(self.root / "cookie-secret"),

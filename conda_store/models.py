@@ -311,7 +311,7 @@ class NewTokenAnswer(Model):
 
 
 class Token(Model):
-    """A token, without its secret."""
+    """A token, without its secret. `configured` is that of a service, which can only be taken out there."""
 
     id: int
     name: str
@@ -320,3 +320,4 @@ class Token(Model):
     created_on: Moment
     expiration: Moment | None
     last_used_on: Moment | None
+    configured: bool = False

@@ -42,14 +42,18 @@ def arguments_of_all() -> str:
     return "\n".join(found)
 
 
-def every_answer(server: Server, name: str, build_id: int) -> list[httpx.Response]:
-    """What every route that answers GET says of an environment in `default` and its build."""
-    values = {"namespace": "default", "name": name, "build": str(build_id), "other": str(build_id)}
+def every_answer(server: Server, name: str, build_id: int, namespace: str = "default") -> list[httpx.Response]:
+    """What every route that answers GET says of an environment and its build."""
+    values = {"namespace": namespace, "name": name, "build": str(build_id), "other": str(build_id)}
     values |= {"token": "1", "file": "style.css"}
     paths = [route.path for route in ROUTES if route.handler.get is not RequestHandler.get]
     assert len(paths) > 40
     found = [server.web.get(path.format(**values)) for path in paths]
-    return [*found, httpx.get(f"{server.root}/v2/_catalog"), httpx.get(f"{server.root}/v2/default/{name}/tags/list")]
+    return [
+        *found,
+        httpx.get(f"{server.root}/v2/_catalog"),
+        httpx.get(f"{server.root}/v2/{namespace}/{name}/tags/list"),
+    ]
 
 
 def text_of_answers(answers: list[httpx.Response]) -> str:

@@ -16,6 +16,7 @@ from conda_store.auth.base import Authenticator
 from conda_store.auth.credentials import header_secret
 from conda_store.auth.permissions import Identity, common
 from conda_store.auth.rules import reduced
+from conda_store.auth.service_tokens import SERVICE_PREFIX, Services
 from conda_store.auth.tokens import PREFIX
 
 _CACHED = 4096
@@ -55,9 +56,15 @@ class Callers:
     """Finds out who calls."""
 
     def __init__(
-        self, authenticator: Authenticator, tokens: TokenFinder, sessions: SessionFinder, rights: Rights
+        self,
+        authenticator: Authenticator,
+        tokens: TokenFinder,
+        sessions: SessionFinder,
+        rights: Rights,
+        services: Services,
     ) -> None:
         self.authenticator, self.tokens, self.sessions, self.rights = authenticator, tokens, sessions, rights
+        self.services = services
         seconds = authenticator.cache_seconds
         self._known: TTLCache[tuple[str, str], Identity] = TTLCache(_CACHED, seconds, time.monotonic)
 
@@ -79,14 +86,14 @@ class Callers:
 
     async def by_secret(self, secret: str) -> Identity | None:
         """Whose token this is; None when it is nobody's, or no longer."""
-        is_own = secret.startswith(PREFIX)
-        return await self._find("secret", secret, self.tokens.by_secret if is_own else self._by_secret)
+        find = self.tokens.by_secret if secret.startswith(PREFIX) else self._by_secret
+        return self.services.by_secret(secret) or await self._find("secret", secret, find)
 
     async def by_proof(self, proof: str) -> Identity | None:
         """The caller whose `Identity.proof` this was; "" is whoever shows nothing."""
         if not proof:
             return self.nobody()
-        found = await self._find("proof", proof, self.tokens.by_proof)
+        found = self.services.by_proof(proof) or await self._find("proof", proof, self.tokens.by_proof)
         return found or await self._find("proof", proof, self._by_proof)
 
     def forget(self) -> None:
@@ -117,7 +124,7 @@ class Callers:
         return await self._completed(await self.sessions.by_secret(secret))
 
     async def _completed(self, found: Identity | None) -> Identity | None:
-        if found is None:
+        if found is None or (found.name or "").startswith(SERVICE_PREFIX):
             return None
         whole = await self.rights.complete(found)
         return whole if whole.most is None else replace(whole, grants=reduced(common(whole.grants, whole.most)))

@@ -12,6 +12,7 @@ from conda_store.auth.bindings import Bindings
 from conda_store.auth.callers import Callers
 from conda_store.auth.origins import BrowserRules
 from conda_store.auth.sealing import Sealer
+from conda_store.auth.service_tokens import Services
 from conda_store.auth.tokens import RegistryTokens
 from conda_store.builds.subject import JobSettings
 from conda_store.executors.base import Executor
@@ -61,6 +62,7 @@ class WebSettings:
 
     authenticator: Authenticator
     bindings: Bindings
+    services: Services
     rules: BrowserRules
     prefix: str
     secret: bytes
@@ -113,12 +115,12 @@ def make_site(
 def _known(watcher: Watcher, web: WebSettings) -> Known:
     who = web.authenticator
     who.use_secret(web.secret)
-    tokens = TokenManager(watcher.database)
+    tokens = TokenManager(watcher.database, web.services)
     sessions = SessionManager(watcher.database, Sealer(web.secret, "sessions"))
     manager = RightsManager(watcher.database, web.bindings, who.standing_rules())
     rights = Rights(manager, watcher)
     own_tokens = OwnTokens(tokens, watcher, who, rights)
-    callers = Callers(who, own_tokens, OpenSessions(sessions, watcher, who), rights)
+    callers = Callers(who, own_tokens, OpenSessions(sessions, watcher, who), rights, web.services)
     return Known(tokens, sessions, callers, AccessManager(watcher.database, manager, own_tokens))
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from conda_store import models
-from conda_store.auth.permissions import RANKS
+from conda_store.auth.permissions import RANKS, Grant, Identity
 from conda_store.auth.rules import Rule, Subject
 from conda_store.db import Database
 from conda_store.managers.environments import live_environment
 from conda_store.managers.rights import RightsManager
 from conda_store.managers.role_mappings import live_namespace
 from conda_store.managers.tokens import OwnTokens
+
+_CONFIGURED = "configured (c.ServiceTokens.tokens)"
 
 
 class AccessManager:
@@ -31,11 +33,18 @@ class AccessManager:
         """Tokens that count, each with the highest role that it gives here at this moment."""
         found = []
         for token, identity in await self.own_tokens.covering(namespace, name or "*"):
-            here = [grant for grant in identity.grants if grant.covers(namespace, name or "*")]
-            if here:
-                grant = max(here, key=lambda one: RANKS.index(one.role))
+            if grant := _highest(identity, namespace, name or "*"):
                 found.append(_shown(Rule(Subject.TOKEN, token.name, grant, f"token {token.id}"), identity.name))
+        for service in self.own_tokens.manager.services.tokens:
+            if grant := _highest(service.identity, namespace, name or "*"):
+                found.append(_shown(Rule(Subject.TOKEN, service.name, grant, _CONFIGURED), service.identity.name))
         return found
+
+
+def _highest(identity: Identity, namespace: str, name: str) -> Grant | None:
+    """Of what gives something here the highest role."""
+    here = [grant for grant in identity.grants if grant.covers(namespace, name)]
+    return max(here, key=lambda one: RANKS.index(one.role), default=None)
 
 
 def _shown(rule: Rule, owner: str | None = None) -> models.Access:

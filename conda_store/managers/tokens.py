@@ -15,6 +15,7 @@ from conda_store.audit import Action
 from conda_store.auth.base import Authenticator
 from conda_store.auth.callers import Rights
 from conda_store.auth.permissions import Grant, Identity, common, covers_all
+from conda_store.auth.service_tokens import SERVICE_PREFIX, Services
 from conda_store.auth.tokens import fingerprint, new_secret
 from conda_store.db import Database
 from conda_store.db.audit import record
@@ -27,6 +28,7 @@ DEFAULT_LIFETIME = timedelta(days=1)
 # How exactly it is known when a token was used last: each look would otherwise cost a write.
 _USED_EVERY = timedelta(minutes=5)
 _PROOF = "token:"
+_EVERYTHING = Grant("*/*", "admin")
 
 
 class TokenNotFound(CondaStoreError):
@@ -36,11 +38,20 @@ class TokenNotFound(CondaStoreError):
     code = "token_not_found"
 
 
-class TokenManager:
-    """Tokens in the database, which holds no secret."""
+class TokenConfigured(CondaStoreError):
+    """A token that the configuration gives, and only the configuration takes away."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    status = 409
+    code = "token_configured"
+
+
+class TokenManager:
+    """Tokens in the database, which holds no secret, and those of `services`, which are configured."""
+
+    def __init__(self, database: Database, services: Services) -> None:
+        self.database, self.services = database, services
+        self._configured = {models.LARGEST_ID - place: one for place, one in enumerate(services.tokens)}
+        self._opened_on = datetime.now(UTC)
 
     def create(self, identity: Identity, asked: inputs.NewToken) -> models.NewTokenAnswer:
         """A token with a part of the caller's rights and time; the only moment at which its secret is known.
@@ -65,13 +76,35 @@ class TokenManager:
             return models.NewTokenAnswer(token=secret, id=row.id)
 
     def list(self, identity: Identity) -> list[models.Token]:
-        """The caller's own tokens that are not revoked, the newest first."""
+        """The caller's own tokens that are not revoked, the newest first, and configured ones for administrators."""
         query = select(TokenRow).where(TokenRow.owner == identity.name, TokenRow.revoked_on.is_(None))
         with self.database.read() as session:
-            return [_shown(row) for row in session.scalars(query.order_by(TokenRow.id.desc()))]
+            own = [_shown(row) for row in session.scalars(query.order_by(TokenRow.id.desc()))]
+        return own + (self.configured() if covers_all(identity.grants, _EVERYTHING) else [])
+
+    def configured(self) -> list[models.Token]:
+        """The tokens of services."""
+        return [
+            models.Token(
+                id=token_id,
+                name=one.identity.name or "",
+                primary_namespace=one.primary_namespace,
+                role_bindings=one.role_bindings,
+                created_on=self._opened_on,
+                expiration=None,
+                last_used_on=None,
+                configured=True,
+            )
+            for token_id, one in self._configured.items()
+        ]
 
     def revoke(self, identity: Identity, token_id: int) -> None:
-        """Let a token of the caller's count no longer. Raises `TokenNotFound`."""
+        """Let a token of the caller's count no longer. Raises `TokenNotFound`, `TokenConfigured`."""
+        if (service := self._configured.get(token_id)) and covers_all(identity.grants, _EVERYTHING):
+            raise TokenConfigured(
+                f"The token of the service '{service.name}' is configured: take it out of c.ServiceTokens.tokens, and "
+                "start the server again."
+            )
         with self.database.write() as session:
             row = session.get(TokenRow, token_id)
             if row is None or row.owner != identity.name or row.revoked_on is not None:
@@ -132,11 +165,14 @@ class OwnTokens:
         return [(token, identity) for token, identity in limited if identity is not None]
 
     async def _limited(self, token: Identity | None) -> Identity | None:
-        owner = await self.authenticator.by_name(token.name) if token is not None and token.name else None
-        if token is None or owner is None:
+        if token is None or not token.name:
             return None
-        owner = await self.rights.complete(owner)
-        return replace(token, grants=common(token.grants, owner.grants))
+        owner = self.manager.services.by_name(token.name) or await self._person(token.name)
+        return None if owner is None else replace(token, grants=common(token.grants, owner.grants))
+
+    async def _person(self, name: str) -> Identity | None:
+        found = None if name.startswith(SERVICE_PREFIX) else await self.authenticator.by_name(name)
+        return None if found is None else await self.rights.complete(found)
 
 
 def _lasting() -> ColumnElement[bool]:
