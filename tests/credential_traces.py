@@ -49,11 +49,8 @@ def every_answer(server: Server, name: str, build_id: int, namespace: str = "def
     paths = [route.path for route in ROUTES if route.handler.get is not RequestHandler.get]
     assert len(paths) > 40
     found = [server.web.get(path.format(**values)) for path in paths]
-    return [
-        *found,
-        httpx.get(f"{server.root}/v2/_catalog"),
-        httpx.get(f"{server.root}/v2/{namespace}/{name}/tags/list"),
-    ]
+    listed = (httpx.get(f"{server.root}/v2/{path}") for path in ("_catalog", f"{namespace}/{name}/tags/list"))
+    return [*found, *listed]
 
 
 def text_of_answers(answers: list[httpx.Response]) -> str:

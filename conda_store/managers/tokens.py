@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -80,12 +80,11 @@ class TokenManager:
         query = select(TokenRow).where(TokenRow.owner == identity.name, TokenRow.revoked_on.is_(None))
         with self.database.read() as session:
             own = [_shown(row) for row in session.scalars(query.order_by(TokenRow.id.desc()))]
-        return own + (self.configured() if covers_all(identity.grants, _EVERYTHING) else [])
+        return [*own, *(self._services() if covers_all(identity.grants, _EVERYTHING) else ())]
 
-    def configured(self) -> list[models.Token]:
-        """The tokens of services."""
-        return [
-            models.Token(
+    def _services(self) -> Iterator[models.Token]:
+        for token_id, one in self._configured.items():
+            yield models.Token(
                 id=token_id,
                 name=one.identity.name or "",
                 primary_namespace=one.primary_namespace,
@@ -95,8 +94,6 @@ class TokenManager:
                 last_used_on=None,
                 configured=True,
             )
-            for token_id, one in self._configured.items()
-        ]
 
     def revoke(self, identity: Identity, token_id: int) -> None:
         """Let a token of the caller's count no longer. Raises `TokenNotFound`, `TokenConfigured`."""
