@@ -1,8 +1,12 @@
 """What all tests share. What is expensive is made once per checkout, below `.cache/`, whichever worker comes first."""
 
+from __future__ import annotations
+
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +16,11 @@ from conda_store.demo.sample_channel import make_sample_channel
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.storage.scratch import exclusive
+
+if TYPE_CHECKING:
+    # They need what stands here.
+    from tests.containers import Engine
+    from tests.registry_server import RegistryServer
 
 CACHE = Path(__file__).parent.parent / ".cache"
 
@@ -42,6 +51,33 @@ def base_image() -> str:
 def workshop(sample_channel: Path) -> Workshop:
     """A store that all tests and workers share, so that the sample packages are unpacked and pressed once."""
     return Workshop(CACHE / "store", ChannelPolicy().with_channels([sample_channel]))
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A real registry."""
+    from tests.registry_server import running_registry
+
+    with running_registry(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def docker() -> Iterator[Engine]:
+    """A docker daemon of this module's own."""
+    from tests.containers import running_docker
+
+    with running_docker() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def podman() -> Iterator[Engine]:
+    """A podman of this module's own."""
+    from tests.containers import new_podman
+
+    with new_podman() as engine:
+        yield engine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

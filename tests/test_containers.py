@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,9 @@ from conda_store.pieces.environment import environment_files
 from conda_store.registry.settings import MAXIMUM_LAYERS, ImageSettings
 from tests.conftest import CACHE
 from tests.container_programs import COMPARE_EVERY_PYC, LOOK_AROUND, READ_EVERY_MODULE, STRANGE_PATHS
-from tests.containers import Engine, new_podman, running_docker
+from tests.containers import Engine
 from tests.engine import image_manifest, image_tree, run_build
-from tests.registry_server import RegistryServer, running_registry, skopeo
+from tests.registry_server import RegistryServer, skopeo
 
 pytestmark = pytest.mark.docker
 
@@ -34,27 +33,6 @@ dependencies: [python, numpy, pandas, pip, pip: [cowsay]]
 variables: {TEAM: "data & 'science'", CITY: Köln}
 """
 LARGEST_LAYER_COUNT = 125  # of docker's overlay2
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    """A real registry."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[Engine]:
-    """A docker daemon of this module's own."""
-    with running_docker() as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[Engine]:
-    """A podman of this module's own."""
-    with new_podman() as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")

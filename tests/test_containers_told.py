@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from conda_store.builds.workshop import Workshop
 from conda_store.image_options import ImageOptions
 from conda_store.pieces.compression import ZSTD
 from conda_store.registry.settings import ImageSettings
-from tests.containers import Engine, new_podman, running_docker
+from tests.containers import Engine
 from tests.engine import image_manifest, run_build
-from tests.registry_server import RegistryServer, running_registry, skopeo
+from tests.registry_server import RegistryServer, skopeo
 
 pytestmark = pytest.mark.docker
 
@@ -34,27 +33,6 @@ print(json.dumps({**who, "writable": writable}))
 # The activation sets the specification's variables again: only without it, what is given at the start stays.
 GIVEN = ["--env=TEAM=given"]
 VARIABLES = "import os; print(os.environ['TEAM'], os.environ.get('TZ'))"
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    """A real registry."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[Engine]:
-    """A docker daemon of this module's own."""
-    with running_docker() as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[Engine]:
-    """A podman of this module's own."""
-    with new_podman() as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module", params=["docker", "podman"])

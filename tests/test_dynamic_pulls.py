@@ -16,7 +16,7 @@ from conda_store.db.orm import BuildRow
 from conda_store.executors.local import LocalExecutor
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.registry.names import DYNAMIC
-from tests.containers import Engine, running_docker
+from tests.containers import Engine
 from tests.invented import InventedChannel, text_file
 from tests.jobs import until
 from tests.offered_images import serving_store
@@ -63,12 +63,6 @@ def server(
     directory = tmp_path_factory.mktemp("server")
     with serving_everybody(workshop, sample_channel, base_image, directory) as server, building_for(server):
         yield server
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[Engine]:
-    with running_docker() as engine:
-        yield engine
 
 
 def test_docker_run_is_all_it_takes(docker: Engine, server: Server) -> None:

@@ -24,7 +24,7 @@ from conda_store.db import Database
 from conda_store.registry.manifests import OCI_CONFIG, OCI_MANIFEST, Descriptor, canonical_json
 from conda_store.storage.local import LocalStorage
 from tests.conftest import need
-from tests.containers import Engine, running_docker
+from tests.containers import Engine
 from tests.hubs import ODD, OPERATOR, PASSWORD, SERVICE, Hub, running_hub
 from tests.registry_house import admit
 from tests.test_rest_browser import _FLAGS as FLAGS
@@ -37,12 +37,6 @@ YAML = "name: {name}\nchannels: [conda-forge]\ndependencies: [python=3.11]\n"
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     with running_hub(tmp_path_factory.mktemp("hub")) as hub:
         yield hub
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[Engine]:
-    with running_docker() as engine:
-        yield engine
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ ORDER = [
     "image_options",
     "image_options_grammar",
     "requirements",
+    "sealing",
     "specification_grammar",
     "yaml_marks",
     "errors",

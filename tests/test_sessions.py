@@ -14,10 +14,10 @@ from sqlalchemy import select, update
 from conda_store.auth.base import SignedIn
 from conda_store.auth.credentials import SESSION_COOKIE
 from conda_store.auth.permissions import Identity
-from conda_store.auth.sealing import Sealer
 from conda_store.auth.signing_in import SigningIn, cookie_of, find_attempt
 from conda_store.db.orm import SessionRow
 from conda_store.managers.sessions import SessionManager
+from conda_store.sealing import Sealer
 from tests.server import YAML, Server, running
 
 ADMIN = "the administrator's own secret"

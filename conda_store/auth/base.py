@@ -13,9 +13,9 @@ from traitlets.config import LoggingConfigurable
 
 from conda_store.auth.permissions import Identity
 from conda_store.auth.rules import Rule
-from conda_store.auth.sealing import Sealer
 from conda_store.auth.signing_in import SigningIn
 from conda_store.errors import BadInput, CondaStoreError
+from conda_store.sealing import Sealer
 
 
 class IdentityUnknown(CondaStoreError):

@@ -12,7 +12,7 @@ import json
 import secrets
 from dataclasses import asdict, dataclass
 
-from conda_store.auth.sealing import Sealer
+from conda_store.sealing import Sealer
 
 #: Seconds that somebody may take for it.
 ATTEMPT_SECONDS = 600

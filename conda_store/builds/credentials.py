@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from conda_store.db.orm import ChannelCredentialRow
 from conda_store.errors import CondaStoreError
 from conda_store.packages.credentials import Credential, Credentials
+from conda_store.sealing import Sealer
 
-_PURPOSE = b"conda-store channel credentials 1"
+_PURPOSE = "channel credentials"
 
 
 class CredentialUnreadable(CondaStoreError):
@@ -30,7 +26,7 @@ class CredentialUnreadable(CondaStoreError):
 
 def lock_away(session: Session, namespace_id: int, credential: Credential, secret: bytes) -> None:
     """Keep a credential, instead of one that the channel had."""
-    text = _fernet(secret).encrypt(json.dumps(credential.as_dict()).encode()).decode()
+    text = Sealer(secret, _PURPOSE).seal(json.dumps(credential.as_dict()))
     key = {"namespace_id": namespace_id, "channel": credential.channel}
     session.merge(ChannelCredentialRow(**key, secret=text, changed_on=datetime.now(UTC)))
 
@@ -40,8 +36,8 @@ def read_credentials(session: Session, namespace_id: int, secret_file: Path | No
     rows = session.scalars(select(ChannelCredentialRow).where(ChannelCredentialRow.namespace_id == namespace_id)).all()
     if not rows or secret_file is None:
         return Credentials()
-    fernet = _fernet(secret_file.read_bytes())
-    return Credentials(tuple(_read(fernet, row) for row in rows))
+    sealer = Sealer(secret_file.read_bytes(), _PURPOSE)
+    return Credentials(tuple(_read(sealer, row) for row in rows))
 
 
 def forget_all(session: Session, namespace_id: int) -> None:
@@ -49,17 +45,11 @@ def forget_all(session: Session, namespace_id: int) -> None:
     session.execute(delete(ChannelCredentialRow).where(ChannelCredentialRow.namespace_id == namespace_id))
 
 
-def _read(fernet: Fernet, row: ChannelCredentialRow) -> Credential:
-    try:
-        return Credential.read(row.channel, json.loads(fernet.decrypt(row.secret.encode())))
-    except InvalidToken:
+def _read(sealer: Sealer, row: ChannelCredentialRow) -> Credential:
+    text = sealer.open(row.secret)
+    if text is None:
         raise CredentialUnreadable(
             f"The credentials of the channel '{row.channel}' cannot be read, since the server's secret file was "
             "replaced: set them again."
-        ) from None
-
-
-def _fernet(secret: bytes) -> Fernet:
-    # Not the secret itself, which signs sessions: one use cannot be turned against the other.
-    key = HKDF(SHA256(), 32, hashlib.sha256(_PURPOSE).digest(), _PURPOSE).derive(secret)
-    return Fernet(base64.urlsafe_b64encode(key))
+        )
+    return Credential.read(row.channel, json.loads(text))

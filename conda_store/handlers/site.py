@@ -11,7 +11,6 @@ from conda_store.auth.base import Authenticator
 from conda_store.auth.bindings import Bindings
 from conda_store.auth.callers import Callers
 from conda_store.auth.origins import BrowserRules
-from conda_store.auth.sealing import Sealer
 from conda_store.auth.service_tokens import Services
 from conda_store.auth.tokens import RegistryTokens
 from conda_store.builds.subject import JobSettings
@@ -53,6 +52,7 @@ from conda_store.managers.watching import Watcher
 from conda_store.packages.versions import direction
 from conda_store.registry.names import DYNAMIC, repository
 from conda_store.registry.serve import RegistryServer
+from conda_store.sealing import Sealer
 from conda_store.storage.base import Storage
 
 

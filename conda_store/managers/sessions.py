@@ -18,12 +18,12 @@ from sqlalchemy import delete, select
 from conda_store.audit import Action, Actor
 from conda_store.auth.base import Authenticator, SignedIn
 from conda_store.auth.permissions import Identity
-from conda_store.auth.sealing import Sealer
 from conda_store.auth.tokens import fingerprint
 from conda_store.db import Database
 from conda_store.db.audit import record
 from conda_store.db.orm import SessionRow
 from conda_store.managers.watching import Watcher
+from conda_store.sealing import Sealer
 
 _MINUTE = 60.0
 
