@@ -208,10 +208,16 @@ def test_a_server_that_is_not_allowed_is_never_asked(server: Server, channel: In
             f"dependencies: [python, {{pip: ['git+{never.root}/app.git']}}]",
             f"dependencies: [python, {{pip: ['--index-url {never.root}', app]}}]",
             f"dependencies: [python, {{pip: ['app --extra-index-url={never.root}']}}]",
+            f"dependencies: [python, {{pip: ['--find-links {never.root}', app]}}]",
+            f"dependencies: [python, {{pip: ['-r {never.root}/requirements.txt']}}]",
+            f"dependencies: [python, {{pip: ['-e git+{never.root}/app.git']}}]",
             json.dumps({"version": 1, "metadata": {"channels": [], "platforms": ["linux-64"]}, "package": packages}),
         ):
             status, message = post(server, "default", text)
             assert status == 400, (text, message)
+        for asked in (f"--index-url {never.root}", f"app @ {never.root}/app-1.0-py3-none-any.whl"):
+            answer = server.api.get("specification/", params={"conda": "python", "pip": asked})
+            assert answer.status_code == 400, answer.text
         # An index may have a wheel like this one: that is asked when it is built, and before the wheel is.
         lock = {"version": 1, "metadata": {"channels": [], "platforms": ["linux-64"]}, "package": [entry | wheel]}
         with pytest.raises(CondaStoreError, match="https"):

@@ -91,14 +91,25 @@ def private(channel: InventedChannel) -> Iterator[WatchedServer]:
         yield server
 
 
-def started(tmp_path: Path, private: WatchedServer, base_image: str) -> Any:
+def started(tmp_path: Path, private: WatchedServer, base_image: str, **options: Any) -> Any:
     return running(
         tmp_path / "server",
         executor_class=LocalExecutor,
         default_channels=[private.url],
         allowed_channels=[private.url],
         ImageBuilder__base_image=base_image,
+        **options,
     )
+
+
+def test_a_solve_that_somebody_waits_for_uses_those_of_the_configuration(
+    tmp_path: Path, private: WatchedServer, base_image: str
+) -> None:
+    said = {private.url: {"kind": "basic", "user": "ana", "secret": CANARY}}
+    with started(tmp_path, private, base_image, ChannelCredentials__channels=said) as server:
+        answer = server.api.get("specification/", params={"channel": private.url, "conda": "a"})
+        assert answer.status_code == 200, answer.text
+        assert {one["name"] for one in answer.json()["solve"]} == {"a", "b"} and CANARY not in answer.text
 
 
 def test_credentials_are_listed_without_them_and_can_be_taken_away(
