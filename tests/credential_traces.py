@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections import defaultdict
 from pathlib import Path
 
 import httpx
@@ -44,11 +45,13 @@ def arguments_of_all() -> str:
 
 def every_answer(server: Server, name: str, build_id: int, namespace: str = "default") -> list[httpx.Response]:
     """What every route that answers GET says of an environment and its build."""
-    values = {"namespace": namespace, "name": name, "build": str(build_id), "other": str(build_id)}
-    values |= {"token": "1", "file": "style.css"}
+    values = defaultdict(
+        lambda: "1", {"namespace": namespace, "name": name, "build": str(build_id), "other": str(build_id)}
+    )
+    values |= {"file": "style.css", "document": "policy"}
     paths = [route.path for route in ROUTES if route.handler.get is not RequestHandler.get]
     assert len(paths) > 40
-    found = [server.web.get(path.format(**values)) for path in paths]
+    found = [server.web.get(path.format_map(values)) for path in paths]
     listed = (httpx.get(f"{server.root}/v2/{path}") for path in ("_catalog", f"{namespace}/{name}/tags/list"))
     return [*found, *listed]
 
