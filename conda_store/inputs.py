@@ -79,7 +79,7 @@ class BuildQuery(PageQuery):
 
 
 class PackageQuery(PageQuery):
-    """Packages of a build by page; `search` is part of a name, or all of it with `exact`."""
+    """Packages of a build by page; `search` is part of a name, or all of it with `exact=true`; so is `exact=<name>`."""
 
     search: Text | None = None
     exact: Text | None = None

@@ -66,6 +66,8 @@ def test_versions_sort_as_versions_and_pages_lose_none(server: Server) -> None:
         found(server, "package/", search="orte", distinct_on="nonsense", sort_by="password", build="py")["count"] == 8
     )
     assert found(server, "package/", exact="sort")["data"] == []
+    assert [found(server, "package/", search="sort", exact=word)["count"] for word in ("true", "false")] == [0, 8]
+    assert found(server, "package/", search="sorted", exact="true", distinct_on="version")["count"] == 4
     channels = found(server, "channel/", order="desc")["data"]
     assert [one["name"].rpartition("/")[2] for one in channels] == ["theirs", "ours"]
     assert not channels[0]["last_update"].endswith("Z")

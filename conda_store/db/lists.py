@@ -171,12 +171,15 @@ _DISTINCT = {"name": PackageRow.name, "version": PackageRow.version, "channel": 
 
 
 def _spelled(search: str | None, exact: str | None, build: str | None) -> list[ColumnElement[bool]]:
-    """`search` is a part of the name, `exact` all of it; `build` is a part of the build string."""
+    """`search` is a part of the name, `exact` all of it; `build` is a part of the build string.
+
+    With `exact` being 'true' `search` is all of the name: so clients in the field ask for it.
+    """
     found: list[ColumnElement[bool]] = []
     if search:
         found.append(PackageRow.name.icontains(search, autoescape=True))
-    if exact:
-        found.append(PackageRow.name == exact)
+    if exact and exact.lower() != "false":
+        found.append(PackageRow.name == (search if search and exact.lower() == "true" else exact))
     if build:
         found.append(PackageRow.build.icontains(build, autoescape=True))
     return found
