@@ -217,6 +217,15 @@ def test_next_may_be_our_own_origin(closed: Server) -> None:
     assert login(closed, params={"next": target}).json()["data"]["redirect_url"] == target
 
 
+def test_the_form_leads_on_to_an_allowed_origin_and_no_other(opened: Server) -> None:
+    def policy(target: str) -> str:
+        answer = opened.web.get("login/", params={"next": target})
+        return str(answer.headers["Content-Security-Policy"]).partition("form-action ")[2].strip()
+
+    assert policy("https://hub.example.org/ui/?a=b") == "'self' https://hub.example.org"
+    assert policy("/") == policy(f"{opened.root}/x") == "'self'"
+
+
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]"],

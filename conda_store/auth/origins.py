@@ -82,6 +82,11 @@ class BrowserRules:
             raise BadInput("'next' leads to another site.")
         return target
 
+    def other_origin(self, target: str) -> str:
+        """The allowed origin that `target` of a redirect leads to; empty when it is ours."""
+        origin = "://".join(_origin_of(target))
+        return origin if self.is_allowed_origin(origin) else ""
+
 
 def _origin_of(url: str) -> tuple[str, str]:
     """Scheme and host with port, in lower case; both empty for what is no URL."""

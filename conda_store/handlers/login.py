@@ -69,6 +69,8 @@ class LoginPage(SigningInHandler):
         attempt = SigningIn.begin(callback, target)
         elsewhere = await self.parts.callers.authenticator.elsewhere(attempt)
         if elsewhere is None:
+            # Chromium holds a redirect after a form to the page's policy (CSP 3, 'form-action').
+            self.let_forms_lead_to(self.parts.rules.other_origin(target))
             self.page("login.html", next=target)
             return
         # Lax, since it is another site that sends the browser back.

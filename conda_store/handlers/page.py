@@ -23,7 +23,7 @@ from conda_store.handlers.failures import Failure
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 STATIC = resources.files("conda_store") / "static"
 
@@ -56,6 +56,10 @@ class PageHandler(Handler):
         # The editor makes its styles itself.
         self.nonce = secrets.token_urlsafe(16)
         self.set_header("Content-Security-Policy", _POLICY.format(nonce=self.nonce))
+
+    def let_forms_lead_to(self, origin: str) -> None:
+        """Let the answer to a form of this page send the browser on to `origin`, too."""
+        self.set_header("Content-Security-Policy", f"{_POLICY.format(nonce=self.nonce)} {origin}")
 
     def page(self, template: str, **values: Any) -> None:
         """Answer with a template."""
