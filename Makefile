@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CACHE := .cache
 
 .DEFAULT_GOAL := help
-.PHONY: help develop demo test test-fast lint format docs bench clean system-packages proxy hub-demo
+.PHONY: help develop demo test test-fast lint format docs bench clean system-packages proxy react-ui hub-demo
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | awk -F': *' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -40,6 +40,17 @@ $(PROXY):
 
 proxy: $(PROXY)  ## Fetch the proxy that JupyterHub needs, for tests and the demonstration
 
+# The React UI of this API's users: its bundle needs none of the packages that it was made of.
+REACT_UI := $(CACHE)/react-ui
+$(REACT_UI)/package/dist/main.js:
+	rm -rf $(REACT_UI)
+	mkdir -p $(REACT_UI)/new
+	npm pack --silent --pack-destination $(REACT_UI)/new @conda-store/conda-store-ui@2024.11.1
+	tar -xzf $(REACT_UI)/new/*.tgz -C $(REACT_UI)/new
+	mv $(REACT_UI)/new/package $(REACT_UI)/package
+
+react-ui: $(REACT_UI)/package/dist/main.js  ## Fetch the React UI of this API's users, for tests
+
 hub-demo: develop $(PROXY)  ## Start a JupyterHub on port 8000 with conda-store as its service
 	PATH="$(CURDIR)/$(BIN):$(dir $(abspath $(PROXY))):$$PATH" HUB_DIRECTORY="$(CURDIR)/.demo/hub" $(BIN)/jupyterhub --config=examples/jupyterhub/jupyterhub_config.py
 
@@ -47,7 +58,7 @@ system-packages:  ## Install the programs that the tests talk to (Debian, needs 
 	./.ci/system-packages
 
 test: develop  ## Lint, check types and run all tests (with CI=true a missing tool is a failure)
-	$(MAKE) --no-print-directory lint proxy
+	$(MAKE) --no-print-directory lint proxy react-ui
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-fast: develop  ## Run the tests that need no container engine
