@@ -127,6 +127,12 @@ class Identity:
         if not self.may(permission, namespace, environment):
             raise self.refusal(permission)
 
+    def require_within(self, permission: str, namespace: str) -> None:
+        """Raises `PermissionDenied` unless the caller has `permission` on something that a namespace may hold."""
+        parts = (grant.pattern.split("/")[0] for grant in self.grants if permission in ROLES[grant.role])
+        if not any(matches(part, namespace) for part in parts):
+            raise self.refusal(permission)
+
     def require_name(self) -> None:
         """Raises `PermissionDenied` for a caller who is nobody."""
         if self.name is None:
