@@ -127,6 +127,13 @@ def test_known_packages_are_found_once_for_each_name_version_or_channel(full: Da
         assert found(None, "package-7", None, "elsewhere", None) == found("package%", None, None, None, None) == []
 
 
+def test_what_namespaces_share_is_one_statement_more_for_a_whole_page(full: Database) -> None:
+    with full.read() as session, statements() as seen:
+        rows = lists.page(session, lists.with_mappings(lists.environments(EnvironmentFilters(ALL))), BY_NAMES, 0, 100)
+        assert [row.namespace.role_mappings for row in rows] == [[]] * 100
+    assert len(seen.sent) == 2
+
+
 @pytest.mark.parametrize("descending", [False, True])
 def test_pages_and_cursors_lose_and_repeat_nothing(full: Database, descending: bool) -> None:
     order = Order(BY_NAMES.columns, EnvironmentRow.id, descending)

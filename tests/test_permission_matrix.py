@@ -180,6 +180,8 @@ def _ask(house: House, row: Row, person: str) -> int:
     if before := BEFORE.get((row.verb, row.path)):
         assert house.send(*before, "operator", values).status_code == 200
     answer = house.send(row.verb, row.path, person, values)
+    if person == "expired" and answer.status_code == 403 and row.path.startswith("api/") and answer.content:
+        assert answer.json()["code"] == "credentials_invalid"
     if answer.status_code in row.is_refusal and row.absent is not None:
         absent = {**values, **absent_values()}
         other = house.send(row.verb, row.path, person, absent)

@@ -75,6 +75,7 @@ class NamespaceRow(Base):
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
     created_on: Mapped[datetime]
     deleted_on: Mapped[datetime | None]
+    role_mappings: Mapped[list[RoleMappingRow]] = relationship(order_by="RoleMappingRow.id", viewonly=True)
     __table_args__ = (unique_while_not_deleted("uq_namespace_name", "name"), {"sqlite_autoincrement": True})
 
 

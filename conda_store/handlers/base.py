@@ -196,6 +196,16 @@ class Handler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(to_json(model))
 
+    def options(self, **_: str) -> None:
+        """What a page of an allowed origin may send (Fetch standard, CORS preflight)."""
+        if self.parts.rules.is_allowed_origin(self.request.headers.get("Origin")):
+            self.set_header("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE")
+            self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, Range")
+            self.set_header("Access-Control-Max-Age", "600")
+        self.set_status(204)
+
+    options.permission = PUBLIC  # type: ignore[attr-defined]
+
     def abandon(self) -> None:
         """The client is gone: nothing is finished, which would only raise what nobody can be told."""
         self._auto_finish = False
@@ -247,16 +257,6 @@ class ApiHandler(Handler):
     def answer(self, data: Any, message: str | None = None) -> None:
         """Answer with one thing in its envelope."""
         self.send({"status": "ok", "data": data, "message": message})
-
-    def options(self, **_: str) -> None:
-        """What a page of an allowed origin may send (Fetch standard, CORS preflight)."""
-        if self.parts.rules.is_allowed_origin(self.request.headers.get("Origin")):
-            self.set_header("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE")
-            self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, Range")
-            self.set_header("Access-Control-Max-Age", "600")
-        self.set_status(204)
-
-    options.permission = PUBLIC  # type: ignore[attr-defined]
 
 
 def _validated(read: Callable[[], M], place: str) -> M:

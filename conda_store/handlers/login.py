@@ -11,6 +11,7 @@ from conda_store.auth.credentials import SESSION_COOKIE
 from conda_store.auth.permissions import CredentialsInvalid
 from conda_store.auth.signing_in import ATTEMPT_SECONDS, SigningIn, cookie_of, find_attempt
 from conda_store.errors import BadInput
+from conda_store.handlers.failures import Failure
 from conda_store.handlers.page import PageHandler
 from conda_store.handlers.verbs import public
 from conda_store.models import Answer, Model, Text
@@ -91,6 +92,13 @@ class LoginPage(SigningInHandler):
             self.send(Answer[Redirect](data=Redirect(redirect_url=target)))
         else:
             self.redirect(target, status=303)
+
+    def show_failure(self, failure: Failure) -> None:
+        """Whoever asks in JSON hears so."""
+        if self._is_json:
+            self.send(failure.envelope(), failure.status)
+        else:
+            super().show_failure(failure)
 
     def _asked(self) -> Login:
         if not self._is_json:

@@ -41,7 +41,7 @@ class EnvironmentManager:
 
     def page(self, identity: Identity, asked: inputs.EnvironmentQuery, most: int) -> models.Page[models.Environment]:
         """A page of the environments that the caller may read; all of them when no page was asked for."""
-        query = lists.environments(_filters(identity, asked))
+        query = lists.with_mappings(lists.environments(_filters(identity, asked)))
         order = order_of(asked, lists.ENVIRONMENT_SORTS, EnvironmentRow.id, _DEFAULT_ORDER)
         with self.database.read() as session:
             return page_of(session, query, order, asked, most, environment_of, all_by_default=True)
@@ -50,7 +50,7 @@ class EnvironmentManager:
         self, identity: Identity, asked: inputs.EnvironmentCursorQuery, most: int
     ) -> models.CursorPage[models.Environment]:
         """The same behind a cursor."""
-        query = lists.environments(_filters(identity, asked))
+        query = lists.with_mappings(lists.environments(_filters(identity, asked)))
         order = order_of(asked, lists.ENVIRONMENT_SORTS, EnvironmentRow.id, _DEFAULT_ORDER)
 
         def key(row: EnvironmentRow) -> Sequence[Any]:

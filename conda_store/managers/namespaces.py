@@ -26,7 +26,6 @@ from conda_store.managers.role_mappings import (
     live_namespace,
     remove_mappings_about,
     replace_mappings,
-    role_mappings_of,
 )
 from conda_store.managers.shapes import namespace_of, summary_of
 from conda_store.registry.names import DYNAMIC
@@ -69,8 +68,7 @@ class NamespaceManager:
     def get(self, name: str) -> models.Namespace:
         """One namespace with its role mappings; raises `NamespaceNotFound`."""
         with self.database.read() as session:
-            row = live_namespace(session, name)
-            return namespace_of(row, role_mappings_of(session, row))
+            return namespace_of(live_namespace(session, name))
 
     def create(self, actor: Actor, name: str) -> None:
         """Make a shared namespace; raises `NamespaceExists`, `BadInput` for a name that none can have."""

@@ -105,11 +105,6 @@ def live_namespace(session: Session, name: str) -> NamespaceRow:
     return row
 
 
-def role_mappings_of(session: Session, namespace: NamespaceRow) -> list[models.RoleMapping]:
-    """All mappings of a namespace as they are shown."""
-    return [models.RoleMapping(id=one.id, entity=one.entity, role=one.role) for one in _mappings(session, namespace)]
-
-
 def replace_mappings(
     session: Session, actor: Actor, namespace: NamespaceRow, wanted: Mapping[str, Sequence[str]]
 ) -> None:

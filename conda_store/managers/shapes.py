@@ -19,9 +19,12 @@ def summary_of(row: NamespaceRow) -> models.NamespaceSummary:
     return models.NamespaceSummary(id=row.id, name=row.name)
 
 
-def namespace_of(row: NamespaceRow, mappings: list[models.RoleMapping] | None = None) -> models.Namespace:
-    """A namespace; in an environment it stands without what it shares, which only its own answer tells."""
-    return models.Namespace(id=row.id, name=row.name, metadata_=row.metadata_ or {}, role_mappings=mappings or [])
+def namespace_of(row: NamespaceRow) -> models.Namespace:
+    """A namespace with what it shares."""
+    mappings = [
+        models.RoleMapping.model_construct(id=one.id, entity=one.entity, role=one.role) for one in row.role_mappings
+    ]
+    return models.Namespace(id=row.id, name=row.name, metadata_=row.metadata_ or {}, role_mappings=mappings)
 
 
 def environment_of(row: EnvironmentRow, current: models.Build | None = None) -> models.Environment:
