@@ -97,9 +97,15 @@ GET       api/v1/build/{build}/docker/                   403  403  200  200  200
 
 GET       /                                              200  200  200  200  200  200  200  200  200  -
 GET       docs/                                          200  200  200  200  200  200  200  200  200  -
+GET       docs/api/                                      200  200  200  200  200  200  200  200  200  -
+GET       docs/{document}/                               200  200  200  200  200  200  200  200  200  404
 GET       create/                                        403  403  403  200  200  200  403  200  403  -
 POST      create/                                        403  403  403  303  303  303  403  403  403  303
 GET       build/{build}/                                 403  403  200  200  200  200  200  403  403  404
+GET       build/{build}/diff/{other}/                    403  403  200  200  200  200  200  403  403  404
+GET       environment/{namespace}/{name}/                403  403  200  200  200  200  200  403  403  404
+GET       environment/{namespace}/{name}/builds/         403  403  200  200  200  200  200  403  403  404
+GET       environment/{namespace}/{name}/access/         403  403  403  200  200  200  403  403  403  404
 GET       login/                                         200  200  200  200  200  200  200  200  200  -
 POST      login/                                         200  200  200  200  200  200  200  200  200  -
 GET       oauth_callback                                 403  403  403  403  403  403  403  403  403  -

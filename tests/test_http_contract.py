@@ -271,6 +271,7 @@ def test_the_closing_slash_makes_no_difference_to_any_method(server: Server, bui
         "name": "contract",
         "token": 9,
         "file": "style.css",
+        "document": "permissions",
     }
     for route in ROUTES:
         address = f"{server.root}{server.app.prefix}{route.path.format(**values)}".rstrip("/")

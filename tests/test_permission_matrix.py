@@ -5,6 +5,7 @@ One server answers all of it. Each cell has a namespace of its own to spoil, so 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -196,7 +197,9 @@ def _told(answer: httpx.Response, values: dict[str, str]) -> tuple[int, dict[str
     for name in ("repository", "digest", "namespace", "name", "build", "other", "queued", "token"):
         text = text.replace(values[name], "…")
         headers = {key: value.replace(values[name], "…") for key, value in headers.items()}
-    return answer.status_code, headers, text
+    # What lets a page's own script run is another one each time.
+    headers = {key: re.sub(r"'nonce-[\w-]+'", "'nonce'", value) for key, value in headers.items()}
+    return answer.status_code, headers, re.sub(r'nonce="[^"]+"', "nonce", text)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.absent is not None], ids=str)

@@ -84,6 +84,7 @@ def test_every_path_answers_with_and_without_its_slash_and_never_redirects(share
         "namespace": "default",
         "name": "slashes",
         "file": "style.css",
+        "document": "permissions",
         "token": "9",
         "other": "1",
     }

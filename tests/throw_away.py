@@ -61,6 +61,7 @@ class Things:
             "repository": f"{namespace}/{NAME}",
             "digest": self.image.digest,
             "file": "style.css",
+            "document": "permissions",
         }
 
 
@@ -69,7 +70,13 @@ def absent_values() -> dict[str, str]:
     digest = "sha256:" + "0" * 64
     number = str(NO_NUMBER)
     numbers = {"build": number, "other": number, "queued": number, "token": number}
-    places = {"namespace": "nowhere", "name": "nothing", "repository": "nowhere/nothing", "file": "nothing.css"}
+    places = {
+        "namespace": "nowhere",
+        "name": "nothing",
+        "repository": "nowhere/nothing",
+        "file": "nothing.css",
+        "document": "nothing",
+    }
     return {**numbers, **places, "digest": digest}
 
 
