@@ -78,6 +78,8 @@ GET       api/v1/environment/{namespace}/{name}/docker/          403 403 200 200
 
 GET       api/v1/specification/                          403  403  403  200  200  200  403  200  403  -
 POST      api/v1/specification/                          403  403  403  200  200  200  403  403  403  200
+POST      api/v1/specification/check/                    403  403  403  200  200  200  403  403  403  200
+POST      api/v1/specification/solve/                    403  403  403  200  200  200  403  403  403  200
 GET       api/v1/build/                                  200  200  200  200  200  200  200  200  200  -
 GET       api/v1/build/{build}/                          403  403  200  200  200  200  200  403  403  404
 PUT       api/v1/build/{build}/                          403  403  403  200  200  200  403  403  403  404
@@ -107,6 +109,7 @@ GET       build/{build}/diff/{other}/                    403  403  200  200  200
 GET       environment/{namespace}/{name}/                403  403  200  200  200  200  200  403  403  404
 GET       environment/{namespace}/{name}/builds/         403  403  200  200  200  200  200  403  403  404
 GET       environment/{namespace}/{name}/access/         403  403  403  200  200  200  403  403  403  404
+GET       environment/{namespace}/{name}/edit/           403  403  403  200  200  200  403  403  403  404
 GET       login/                                         200  200  200  200  200  200  200  200  200  -
 POST      login/                                         200  200  200  200  200  200  200  200  200  -
 GET       oauth_callback                                 403  403  403  403  403  403  403  403  403  -

@@ -55,7 +55,10 @@ REQUESTS: dict[tuple[str, str], dict[str, Any]] = {
     ("DELETE", "api/v1/namespace/{namespace}/channel-credential/"): {"json": {"channel": CREDENTIAL["channel"]}},
     ("PUT", "api/v1/environment/{namespace}/{name}/"): {"json": {"description": "changed"}},
     ("GET", "api/v1/specification/"): {"params": {"conda": "one"}},
-    ("POST", "api/v1/specification/"): {"json": {"specification": SPEC, "namespace": "{namespace}"}},
+    **{
+        ("POST", f"api/v1/specification/{path}"): {"json": {"specification": SPEC, "namespace": "{namespace}"}}
+        for path in ("", "check/", "solve/")
+    },
     ("PUT", "api/v1/build/{build}/cancel/"): {"path": "api/v1/build/{queued}/cancel/"},
     ("POST", "create/"): {"data": {"specification": SPEC, "namespace": "{namespace}", "form_token": "{form_token}"}},
     ("POST", "login/"): {"json": {"username": "admin", "password": secret_of("admin")}},
@@ -192,11 +195,11 @@ def _ask(house: House, row: Row, person: str) -> int:
 
 def _told(answer: httpx.Response, values: dict[str, str]) -> tuple[int, dict[str, str], str]:
     """All that an answer says, but for the names that the request had."""
-    text = answer.text
+    names = ("repository", "digest", "namespace", "name", "build", "other", "queued", "token")
+    known = re.compile("|".join(rf"(?<!\w){re.escape(values[name])}(?!\w)" for name in names))
+    text = known.sub("…", answer.text)
     headers = {key: value for key, value in answer.headers.items() if key not in {"date", "content-length"}}
-    for name in ("repository", "digest", "namespace", "name", "build", "other", "queued", "token"):
-        text = text.replace(values[name], "…")
-        headers = {key: value.replace(values[name], "…") for key, value in headers.items()}
+    headers = {key: known.sub("…", value) for key, value in headers.items()}
     # What lets a page's own script run is another one each time.
     headers = {key: re.sub(r"'nonce-[\w-]+'", "'nonce'", value) for key, value in headers.items()}
     return answer.status_code, headers, re.sub(r'nonce="[^"]+"', "nonce", text)
@@ -246,5 +249,6 @@ def test_who_may_not_create_learns_nothing_of_the_rules(house: House, person: st
     assert house.clients["operator"].put(address, json=rules).status_code == 200
     for text in (SPEC, "name: {name}", "a: [", "name: {name}\ndependencies: [one]\nchannels: [theirs]\n"):
         body = {"specification": text.replace("{name}", "course"), "namespace": values["namespace"]}
-        address = f"{house.server.root}{house.server.app.prefix}api/v1/specification/"
-        assert house.clients[person].post(address, json=body).status_code == 403, text
+        for path in ("", "check/", "solve/"):
+            address = f"{house.server.root}{house.server.app.prefix}api/v1/specification/{path}"
+            assert house.clients[person].post(address, json=body).status_code == 403, (path, text)

@@ -46,6 +46,8 @@ class CheckManager:
 
     def _read(self, identity: Identity, new: inputs.NewSpecification) -> tuple[str, Submission, Policy]:
         namespace = checked_name(new.namespace or identity.primary_namespace)
+        # Before its rules are read: what is refused by them tells them.
+        identity.require_within("environment:create", namespace)
         with self.database.read() as session:
             policy = self.policies.of(session, namespace, new)
         submission = read_submission(new, policy, self.limits)
