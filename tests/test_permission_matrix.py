@@ -61,6 +61,25 @@ REQUESTS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("PUT", "api/v1/build/{build}/cancel/"): {"path": "api/v1/build/{queued}/cancel/"},
     ("POST", "create/"): {"data": {"specification": SPEC, "namespace": "{namespace}", "form_token": "{form_token}"}},
+    ("GET", "environment/{namespace}/{name}/compare/"): {"params": {"from": "{build}", "to": "{other}"}},
+    ("POST", "build/{build}/cancel/"): {"path": "build/{queued}/cancel/", "data": {"form_token": "{form_token}"}},
+    **{
+        ("POST", path): {"data": {**fields, "form_token": "{form_token}"}}
+        for path, fields in {
+            "environment/{namespace}/{name}/current/": {"build": "{other}"},
+            "environment/{namespace}/{name}/description/": {"description": "changed"},
+            "environment/{namespace}/{name}/delete/": {"confirmation": "{name}"},
+            "build/{build}/rebuild/": {},
+            "build/{build}/delete/": {"confirmation": "{build}"},
+            "namespace/": {"namespace": "{namespace}-new"},
+            "namespace/{namespace}/settings/": {"conda_default_packages": "one"},
+            "namespace/{namespace}/role/": {"other_namespace": STRANGERS, "role": "viewer"},
+            "namespace/{namespace}/role/delete/": {"other_namespace": FRIENDS},
+            "namespace/{namespace}/delete/": {"confirmation": "{namespace}"},
+            "user/": {"name": "made", "days": "1"},
+            "user/token/{token}/revoke/": {},
+        }.items()
+    },
     ("POST", "login/"): {"json": {"username": "admin", "password": secret_of("admin")}},
     ("POST", "/v2/token"): {"data": {"grant_type": "password", "username": "x", "password": "{secret}"}},
 }

@@ -20,6 +20,7 @@ from conda_store.auth.origins import CrossSite
 from conda_store.errors import BadInput
 from conda_store.handlers.base import Handler
 from conda_store.handlers.failures import Failure
+from conda_store.models import LARGEST_ID
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
@@ -89,7 +90,7 @@ class PageHandler(Handler):
     def form_number(self, name: str) -> int:
         """A number in a form or in the address. Raises `BadInput`."""
         text = self.get_argument(name, "")
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
+        if not (text.isascii() and text.isdigit() and int(text[:12]) <= LARGEST_ID):
             raise BadInput(f"'{name}' must be a number, and '{text[:40]}' is none.")
         return int(text)
 
