@@ -2,95 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import shutil
-import signal
-import subprocess
-import tempfile
-import threading
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
-# initdb and postgres refuse to be root; Debian's packages make this user for them.
-USER = "postgres"
+from benchmarks.postgres import PostgresServer, postgres_program, running_postgres
 
-
-@dataclass(frozen=True)
-class PostgresServer:
-    """A running server; its directory also holds its socket."""
-
-    directory: Path
-
-    def url(self, database: str) -> str:
-        """The URL of one of its databases."""
-        return f"postgresql://{USER}@/{database}?host={self.directory}"
-
-    def new_database(self) -> str:
-        """The URL of a new and empty database."""
-        name = f"test_{uuid.uuid4().hex}"
-        admin = create_engine(f"postgresql+psycopg{self.url('postgres').removeprefix('postgresql')}")
-        with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            # Locale `de_DE.UTF-8` and the like sort and compare otherwise; nothing may depend on it.
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
-        admin.dispose()
-        return self.url(name)
+__all__ = ["PostgresServer", "database_url", "postgres_server"]
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A server for this session, and for each worker of pytest-xdist its own."""
-    initdb, postgres = _program("initdb"), _program("postgres")
-    # Not below pytest's temporary directory, which belongs to root alone; and a socket's path is short.
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        user = USER if os.geteuid() == 0 else None
-        if user:
-            shutil.chown(directory, user)
-        data = str(directory / "data")
-        making = [initdb, "-D", data, "-U", USER, "--auth=trust", "--no-sync", "--encoding=UTF8", "--lc-messages=C"]
-        subprocess.run(making, user=user, cwd="/", check=True, capture_output=True)
-        # Tests lose nothing when the machine loses power.
-        options = ("listen_addresses=", "fsync=off", "max_connections=200")
-        command = [postgres, "-D", data, "-k", name, *(word for option in options for word in ("-c", option))]
-        with _running(command, user):
-            yield PostgresServer(directory)
-
-
-@contextmanager
-def _running(command: Sequence[str], user: str | None) -> Iterator[None]:
-    """A server that accepts connections, and that ends with us, however we end."""
-    server = subprocess.Popen(
-        command, user=user, cwd="/", stderr=subprocess.PIPE, text=True, preexec_fn=_end_with_parent
-    )
-    assert server.stderr is not None
-    said: list[str] = []
-    for line in server.stderr:
-        said.append(line)
-        if "ready to accept connections" in line:
-            break
-    # What it says later nobody reads, but a full pipe would stop it.
-    drain = threading.Thread(target=server.stderr.read, daemon=True)
-    drain.start()
-    try:
-        assert server.poll() is None, "".join(said)
-        yield
-    finally:
-        server.send_signal(signal.SIGQUIT)
-        server.wait()
-        drain.join()
-        server.stderr.close()
-
-
-def _end_with_parent() -> None:
-    # prctl(2), PR_SET_PDEATHSIG: a test run that is killed cleans nothing up. SIGQUIT is postgres' immediate shutdown.
-    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
+    with running_postgres(_program("initdb"), _program("postgres")) as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -102,11 +29,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database()
 
 
-def _program(name: str) -> str:
+def _program(name: str) -> Path:
     """The path of a program; without it the test is skipped, and under CI it fails."""
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: int(place.parent.name), reverse=True)
-    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, places)]))
-    if found is not None:
-        return str(Path(found).resolve())
+    if found := postgres_program(name):
+        return found
     message = f"{name} is not installed: make system-packages"
     raise AssertionError(message) if os.environ.get("CI") else pytest.skip.Exception(message)
