@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager
+from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager, load_only
 
 from conda_store.db.orm import (
     ArtifactRow,
@@ -69,31 +69,36 @@ class PackageKey(NamedTuple):
 class EnvironmentFilters:
     """What environments must be like; the last three test the current build. `visible` are patterns."""
 
-    visible: Sequence[str]
+    visible: tuple[str, ...]
     search: str | None = None
     namespace: str | None = None
     name: str | None = None
     status: str | None = None
     artifact: str | None = None
-    packages: Sequence[str] = ()
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class BuildFilters:
     """What builds must be like."""
 
-    visible: Sequence[str]
+    visible: tuple[str, ...]
     environment_id: int | None = None
     namespace: str | None = None
     name: str | None = None
     status: str | None = None
     artifact: str | None = None
-    packages: Sequence[str] = ()
+    packages: tuple[str, ...] = ()
+
+
+# Reading a page of a hundred takes a third longer with times, which nobody is shown.
+_SHOWN = (EnvironmentRow.name, EnvironmentRow.description, EnvironmentRow.current_build_id)
 
 
 def environments(filters: EnvironmentFilters) -> Select[EnvironmentRow]:
-    """The rows of environments that are not deleted; their namespaces come with them."""
-    query = select(EnvironmentRow).join(EnvironmentRow.namespace).options(contains_eager(EnvironmentRow.namespace))
+    """The rows of environments that are not deleted, but for their times; their namespaces come with them."""
+    namespace = contains_eager(EnvironmentRow.namespace).load_only(NamespaceRow.name, NamespaceRow.metadata_)
+    query = select(EnvironmentRow).join(EnvironmentRow.namespace).options(namespace, load_only(*_SHOWN))
     query = query.where(*living(), listed(), visible(filters.visible))
     query = query.where(*_named(filters.namespace, filters.name))
     if filters.search:

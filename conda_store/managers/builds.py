@@ -19,6 +19,7 @@ from conda_store.builds.keys import Places
 from conda_store.builds.publishing import withdraw_image
 from conda_store.db import Database, lists
 from conda_store.db.audit import record
+from conda_store.db.counts import Counts
 from conda_store.db.errors import repeated
 from conda_store.db.orm import BuildRow, EnvironmentRow, PackageRow, SpecificationRow
 from conda_store.db.queries import find_build, find_environment, find_namespace, find_specification, find_whole_build
@@ -56,7 +57,7 @@ class BuildManager:
         forget: Callable[[], None],
     ) -> None:
         self.database, self.executor, self.storage, self.places = database, executor, storage, places
-        self._forget = forget
+        self._forget, self._counts = forget, Counts()
         self.policies, self.limits = policies, limits
 
     def submit(self, identity: Identity, new: inputs.NewSpecification) -> models.Submitted:
@@ -137,11 +138,12 @@ class BuildManager:
             name=asked.name,
             status=asked.status,
             artifact=asked.artifact,
-            packages=asked.packages,
+            packages=tuple(asked.packages),
         )
         order = order_of(asked, lists.BUILD_SORTS, BuildRow.id, ("id",))
+        counted = partial(self._counts.of, question=filters)
         with self.database.read() as session:
-            return page_of(session, lists.builds(filters), order, asked, most, build_of)
+            return page_of(session, lists.builds(filters), order, asked, most, build_of, counted=counted)
 
     def packages(self, build_id: int, asked: inputs.PackageQuery, most: int) -> models.Page[models.Package]:
         """A page of the packages of a build."""

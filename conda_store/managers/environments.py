@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from conda_store.builds.current import show_current
 from conda_store.builds.keys import Places
 from conda_store.db import Database, lists
 from conda_store.db.audit import record
+from conda_store.db.counts import Counts
 from conda_store.db.orm import BuildRow, EnvironmentRow
 from conda_store.db.queries import find_current_build, find_environment
 from conda_store.errors import BadInput, CondaStoreError
@@ -38,19 +40,22 @@ class EnvironmentManager:
 
     def __init__(self, database: Database, executor: Executor, places: Places, forget: Callable[[], None]) -> None:
         self.database, self.executor, self.places, self._forget = database, executor, places, forget
+        self._counts = Counts()
 
     def page(self, identity: Identity, asked: inputs.EnvironmentQuery, most: int) -> models.Page[models.Environment]:
         """A page of the environments that the caller may read; all of them when no page was asked for."""
-        query = lists.with_mappings(lists.environments(_filters(identity, asked)))
+        filters = _filters(identity, asked)
+        query, counted = lists.with_mappings(lists.environments(filters)), partial(self._counts.of, question=filters)
         order = order_of(asked, lists.ENVIRONMENT_SORTS, EnvironmentRow.id, _DEFAULT_ORDER)
         with self.database.read() as session:
-            return page_of(session, query, order, asked, most, environment_of, all_by_default=True)
+            return page_of(session, query, order, asked, most, environment_of, all_by_default=True, counted=counted)
 
     def cursor_page(
         self, identity: Identity, asked: inputs.EnvironmentCursorQuery, most: int
     ) -> models.CursorPage[models.Environment]:
         """The same behind a cursor."""
-        query = lists.with_mappings(lists.environments(_filters(identity, asked)))
+        filters = _filters(identity, asked)
+        query, counted = lists.with_mappings(lists.environments(filters)), partial(self._counts.of, question=filters)
         order = order_of(asked, lists.ENVIRONMENT_SORTS, EnvironmentRow.id, _DEFAULT_ORDER)
 
         def key(row: EnvironmentRow) -> Sequence[Any]:
@@ -58,7 +63,7 @@ class EnvironmentManager:
             return [values[f"{column.class_.__tablename__}.{column.key}"] for column in order.all]
 
         with self.database.read() as session:
-            return cursor_page_of(session, query, order, asked, most, environment_of, key)
+            return cursor_page_of(session, query, order, asked, most, environment_of, key, counted)
 
     def get(self, namespace: str, name: str) -> models.Environment:
         """One environment with its current build; raises `EnvironmentNotFound`."""
@@ -121,5 +126,5 @@ def _filters(identity: Identity, asked: inputs.EnvironmentFilter) -> lists.Envir
         name=asked.name,
         status=asked.status,
         artifact=asked.artifact,
-        packages=asked.packages,
+        packages=tuple(asked.packages),
     )

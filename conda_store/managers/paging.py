@@ -20,6 +20,7 @@ from conda_store.models import CursorPage, Model, Page
 
 Row = TypeVar("Row", bound=Base)
 M = TypeVar("M", bound=Model)
+Counted = Callable[[Session, Select[Any]], int]
 
 
 def order_of(
@@ -43,9 +44,10 @@ def page_of(
     show: Callable[[Row], M],
     *,
     all_by_default: bool = False,
+    counted: Counted = lists.count,
 ) -> Page[M]:
     """One page of at most `most` rows; all of them when nothing was asked for and `all_by_default` says so."""
-    count = lists.count(session, rows)
+    count = counted(session, rows)
     if all_by_default and asked.page is None and asked.size is None:
         found = lists.page(session, rows, order, 0, None)
         return Page.model_construct(data=[show(row) for row in found], page=1, size=max(count, 1), count=count)
@@ -62,13 +64,14 @@ def cursor_page_of(
     most: int,
     show: Callable[[Row], M],
     key: Callable[[Row], Sequence[Any]],
+    counted: Counted = lists.count,
 ) -> CursorPage[M]:
     """The rows behind a cursor; `key` gives what a row is sorted by, its id last."""
     last = read_cursor(asked.cursor, len(order.all)) if asked.cursor else None
     size = min(asked.limit or most, most)
     found = lists.page_after(session, rows, order, last, size + 1)
     cursor = write_cursor(key(found[size - 1])) if len(found) > size else None
-    count = lists.count(session, rows)
+    count = counted(session, rows)
     return CursorPage.model_construct(data=[show(row) for row in found[:size]], cursor=cursor, count=count)
 
 
