@@ -28,7 +28,7 @@ from conda_store.builds.subject import JobSettings
 from conda_store.builds.workplace import find_workplace
 from conda_store.builds.workshop import Workshop
 from conda_store.db import Database
-from conda_store.db.orm import BuildPackageRow, BuildRow, ManifestRow, PackageRow, TagRow
+from conda_store.db.orm import ArtifactRow, BuildPackageRow, BuildRow, ManifestRow, PackageRow, TagRow
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.specification import Specification
 from conda_store.storage.base import blob_key
@@ -333,6 +333,38 @@ def test_links_that_a_crash_left_behind_follow_the_database_again(bench: Bench) 
     point(bench.link(), Path("/nowhere"))
     Aftermath(bench.settings, bench.database).show_all_current()
     assert bench.link().readlink() == aim
+
+
+def test_what_shows_the_current_build_already_is_left_alone(bench: Bench) -> None:
+    run(bench)
+    before = bench.database.change_number()
+    Aftermath(bench.settings, bench.database).show_all_current()
+    assert bench.database.change_number() == before
+
+
+def test_tags_that_do_not_name_the_current_build_follow_it_again(bench: Bench) -> None:
+    older, current = run(bench), run(bench)
+    for wrong in ({"digest": f"sha256:{0:064}"}, {"build_id": older}, None):
+        with bench.database.write() as session:
+            row = session.scalars(select(TagRow).where(TagRow.tag == "latest")).one()
+            right = (row.digest, row.build_id)
+            if wrong is None:
+                session.delete(row)
+            for name, value in (wrong or {}).items():
+                setattr(row, name, value)
+        Aftermath(bench.settings, bench.database).show_all_current()
+        with bench.database.read() as session:
+            row = session.scalars(select(TagRow).where(TagRow.tag == "latest")).one()
+            assert (row.digest, row.build_id) == right and row.build_id == current
+
+
+def test_a_link_to_a_prefix_that_is_none_is_removed(bench: Bench) -> None:
+    build_id = run(bench)
+    with bench.database.write() as session:
+        made = select(ArtifactRow).where(ArtifactRow.build_id == build_id, ArtifactRow.artifact_type == "DIRECTORY")
+        session.scalars(made).one().state = "FAILED"
+    Aftermath(bench.settings, bench.database).show_all_current()
+    assert not bench.link().is_symlink()
 
 
 def test_a_lock_record_gives_back_what_it_was_made_of(bench: Bench) -> None:

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from conda_store.builds.astray import find_astray
 from conda_store.builds.current import prefix_of, show_current
 from conda_store.builds.kept_log import keep_log
 from conda_store.builds.keys import Places, scratch_of
@@ -64,7 +64,7 @@ class Aftermath:
     def show_all_current(self) -> None:
         """Let every link follow the database, as after a crash between the two."""
         with self.database.read() as session:
-            ids = list(session.scalars(select(EnvironmentRow.id).where(EnvironmentRow.deleted_on.is_(None))))
+            ids = find_astray(session, self.places)
         for environment_id in ids:
             # One link that cannot be made is no reason to leave the others.
             with suppress(CondaStoreError, OSError), self.database.write() as session:
