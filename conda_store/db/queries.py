@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session, contains_eager, defer
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -23,6 +23,14 @@ from conda_store.db.orm import (
     EventRow,
     NamespaceRow,
     SpecificationRow,
+)
+
+#: Namespace and environment of a build that is not deleted, for `Database.find`: every request for a build asks first.
+FIND_ENTITY = (
+    select(NamespaceRow.name, EnvironmentRow.name)
+    .join_from(BuildRow, EnvironmentRow, EnvironmentRow.id == BuildRow.environment_id)
+    .join(NamespaceRow, NamespaceRow.id == EnvironmentRow.namespace_id)
+    .where(BuildRow.id == bindparam("build_id"), BuildRow.deleted_on.is_(None), *living())
 )
 
 

@@ -22,7 +22,14 @@ from conda_store.db.audit import record
 from conda_store.db.counts import Counts
 from conda_store.db.errors import repeated
 from conda_store.db.orm import BuildRow, EnvironmentRow, PackageRow, SpecificationRow
-from conda_store.db.queries import find_build, find_environment, find_namespace, find_specification, find_whole_build
+from conda_store.db.queries import (
+    FIND_ENTITY,
+    find_build,
+    find_environment,
+    find_namespace,
+    find_specification,
+    find_whole_build,
+)
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
 from conda_store.managers.admission import SubmissionLimits
@@ -125,9 +132,8 @@ class BuildManager:
 
     def entity(self, build_id: int) -> tuple[str, str] | None:
         """Namespace and name of a build's environment; None when there is no such build."""
-        with self.database.read() as session:
-            row = find_build(session, build_id)
-            return (row.environment.namespace.name, row.environment.name) if row else None
+        found = self.database.find(FIND_ENTITY, {"build_id": build_id})
+        return None if found is None else (found[0], found[1])
 
     def page(self, identity: Identity, asked: inputs.BuildQuery, most: int) -> models.Page[models.Build]:
         """A page of the builds that the caller may read."""
