@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from benchmarks import (
+    api_requests,
     archive,
     disk,
     downloads,
@@ -43,6 +44,7 @@ ITEMS: Mapping[str, Callable[[Workbench], Item]] = {
     "served-build": served_build.measure,
     "downloads": downloads.measure,
     "requests": requests_per_second.measure,
+    "api-requests": api_requests.measure,
     "memory": memory.measure,
     "watchers": watchers.measure,
     "registry-manifests": registry_manifests.measure,

@@ -54,14 +54,17 @@ def fill(database: Database, times: int = 1) -> None:
 
 
 def _fill_builds(session: Session) -> None:
-    """What is many is made in place: it takes PostgreSQL a quarter of a minute to be told so many rows."""
+    """What the first builds left; the lists, for which there are more of them, tell nothing of it.
+
+    It is made in place: it takes PostgreSQL a quarter of a minute to be told so many rows.
+    """
     for kind in ARTIFACTS:
         made = select(BuildRow.id, literal(kind), literal("READY"), literal(kind), literal(0))
+        made = made.where(BuildRow.id <= BUILDS)
         columns = ["build_id", "artifact_type", "state", "key", "size"]
         session.execute(insert(ArtifactRow).from_select(columns, made.order_by(BuildRow.id)))
     place = PackageRow.id - 1
     contents = select(BuildRow.id, (BuildRow.id * 7 + place * 57) % PACKAGES + 1)
-    # Builds beyond the first ones are there for the lists of environments, which know no packages.
     contents = contents.join_from(BuildRow, PackageRow, place < PACKAGES_PER_BUILD).where(BuildRow.id <= BUILDS)
     session.execute(insert(BuildPackageRow).from_select(["build_id", "package_id"], contents))
 

@@ -85,9 +85,7 @@ def _finding(name: str, size: int, ours: list[Cost], rival: list[Cost]) -> Findi
 @contextmanager
 def nginx(root: Path) -> Iterator[str]:
     """nginx serving `root/www`; gives its URL without a slash at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = root / "nginx.conf"
     config.write_text(_CONFIG.format(root=root, port=port, user=getpass.getuser()))
     process = subprocess.Popen(
@@ -99,6 +97,13 @@ def nginx(root: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def free_port() -> int:
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import conda_store
+from benchmarks.api_servers import RIVAL as API_RIVAL
 
 RIVALS = ("py-rattler", "conda-pack")
 LIBRARIES = ("isal", "zstandard")
@@ -25,7 +26,9 @@ def describe_machine() -> dict[str, str]:
         "System": f"{platform.system()} {platform.release().partition('-')[0]}, {platform.machine()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "conda-store": conda_store.__version__,
-        "Rivals": ", ".join([*(f"{name} {version(name)}" for name in RIVALS), _igzip(), _tar(), _docker_registry()]),
+        "Rivals": ", ".join(
+            [*(f"{name} {version(name)}" for name in RIVALS), _igzip(), _tar(), _docker_registry(), API_RIVAL]
+        ),
         "Libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
 

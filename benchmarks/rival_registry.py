@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.downloads import wait_for_port
+from benchmarks.downloads import free_port, wait_for_port
 from benchmarks.server import Serving, output_of, program
 
 #: What pulling clients send; docker-registry does not find an OCI manifest for those that do not.
@@ -26,9 +25,7 @@ http: {{addr: "127.0.0.1:{port}"}}
 def docker_registry(root: Path) -> Iterator[str]:
     """A registry that keeps its files below `root`; gives its URL, which ends with a slash."""
     root.mkdir(parents=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = root / "config.yml"
     config.write_text(_CONFIG.format(root=root, port=port))
     command = [program("docker-registry", "docker-registry"), "serve", str(config)]
