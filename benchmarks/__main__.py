@@ -14,6 +14,7 @@ import click
 from benchmarks import (
     api_requests,
     archive,
+    compressing,
     disk,
     downloads,
     image,
@@ -45,6 +46,7 @@ ITEMS: Mapping[str, Callable[[Workbench], Item]] = {
     "downloads": downloads.measure,
     "requests": requests_per_second.measure,
     "api-requests": api_requests.measure,
+    "compressing": compressing.measure,
     "memory": memory.measure,
     "watchers": watchers.measure,
     "registry-manifests": registry_manifests.measure,

@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.api_requests import PAGE, findings_of, turns_of
+from benchmarks.api_servers import Contestant
 from benchmarks.disk import disk_usage
 from benchmarks.finding import Finding, Item
 from benchmarks.report import render
 from benchmarks.timing import Comparison, Cost, take_turns
+from benchmarks.wrk import Answers
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,6 +29,24 @@ def test_contestants_take_turns_and_pairs_are_compared() -> None:
     # Medians of 3, 2, 4 and of -2, -10, -6: neither is what the medians 2 and 8 would give for the ratio.
     assert (compared.ratio, compared.difference) == (3.0, -6.0)
     assert Comparison.by_processor(costs["ours"], costs["rival"]).ratio == 1.0
+
+
+def test_pages_are_compared_with_the_rival_and_with_larger_databases() -> None:
+    ours, larger, rival = Contestant("a", "", "SQLite"), Contestant("b", "", "SQLite", 9000), Contestant("c", "", "")
+    asked = list(turns_of([ours, larger, rival], (1, 16)))
+    assert [key[1:] for key in asked if key[0] == PAGE] == [(1, ours), (1, larger), (1, rival), (16, ours)]
+    assert [key[1:] for key in asked if key[0] == "one build"] == [(1, ours), (1, rival), (16, ours), (16, rival)]
+    found = {
+        (PAGE, 1, ours): [Answers(100, 0.010, 0.1), Answers(50, 0.016, 0.3), Answers(200, 0.014, 0.2)],
+        (PAGE, 1, larger): [Answers(9, 0.013, 1), Answers(9, 0.016, 1), Answers(9, 0.028, 1)],
+        (PAGE, 1, rival): [Answers(10, 0.1, 1), Answers(10, 0.1, 1), Answers(10, 0.1, 1)],
+    }
+    page, growth = findings_of(found)
+    assert (page.ours, page.rival) == ("100 requests/s, p99 0.20 s", "10 requests/s, p99 1.00 s")
+    assert (page.measured, page.met) == ("14.0 ms at the median, 10.0 times the rival's rate", True)
+    # Medians of pairs: 1.3, 1.0 and 2.0.
+    assert (growth.what, growth.met) == ("a page of 100 environments, SQLite, 9,000 environments", False)
+    assert growth.measured == "1.30 times the median with 1,000"
 
 
 def test_the_page_tells_target_figure_and_verdict_of_every_item() -> None:
@@ -89,7 +110,9 @@ def test_a_quick_run_of_the_registry_beside_its_rival(sample_channel: Path, base
 
 def test_a_quick_run_of_what_needs_a_server(sample_channel: Path, base_image: str) -> None:
     chosen = [
-        word for item in ("served-build", "downloads", "requests", "memory", "watchers") for word in ("--only", item)
+        word
+        for item in ("served-build", "downloads", "requests", "api-requests", "compressing", "memory", "watchers")
+        for word in ("--only", item)
     ]
     command = [sys.executable, "-m", "benchmarks", "--quick", *chosen]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -98,6 +121,8 @@ def test_a_quick_run_of_what_needs_a_server(sample_channel: Path, base_image: st
         "after COMPLETED",
         "times nginx's throughput",
         "one build, 16 connections",
+        "a page of 100 environments, PostgreSQL, 1 connection",
+        "p99 under 0.10 s",
         "4 processes, idle",
         "100 watchers",
     ):
