@@ -36,7 +36,7 @@ from conda_store.limits import BuildLimits, OnDemandImages
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.policy_options import ChannelCredentials, EnvironmentPolicy
 from conda_store.registry_processes import RegistryProcesses, registry_sockets
-from conda_store.service import Service
+from conda_store.service import Service, settle
 from conda_store.specification_grammar import platform_fault
 from conda_store.storage.local import check_writable
 
@@ -232,6 +232,7 @@ class CondaStore(ConfiguredApplication):
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
         await self.open()
+        settle()
         try:
             also = f", its registry also on port {self.bound_registry_port}" if self._registry else ""
             print(f"conda-store is ready at {self.url}{also}", flush=True)
@@ -259,6 +260,7 @@ class CondaStore(ConfiguredApplication):
         self._open(ElsewhereExecutor)
         self.executor.start(self.service.jobs)
         self._listen(sockets, PROBES)
+        settle()
         await ended.wait()
         await self.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from socket import socket
@@ -64,3 +65,12 @@ class Service:
         await loop.run_in_executor(None, self.executor.stop)
         self.door.shutdown(cancel_futures=True)
         self.database.close()
+
+
+def settle() -> None:
+    """Put what stands by now, and stays, out of the garbage collector's sight.
+
+    To look at all of it takes 70 ms, in which nobody is answered, and making rows and models leads to it every second.
+    """
+    gc.collect()
+    gc.freeze()

@@ -1,4 +1,4 @@
-"""What idle processes have in memory: no libraries that only others need."""
+"""What idle processes have in memory: no libraries that only others need; and what is not looked at again."""
 
 from __future__ import annotations
 
@@ -46,3 +46,10 @@ def test_the_http_client_of_workers_works_without_its_program() -> None:
     program = f"import conda_store.executors.preload, httpx, os; {made}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "made\n"
+
+
+def test_what_stands_when_a_server_begins_is_not_collected_again_and_again() -> None:
+    settled = "from conda_store.service import settle; import gc, os; settle()"
+    program = f"{settled}; print(gc.get_freeze_count() > 10 * len(gc.get_objects()), flush=True); os._exit(0)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
