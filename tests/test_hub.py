@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psutil
@@ -152,6 +153,21 @@ def test_a_browser_signs_in_creates_and_signs_out(hub: Hub, browser: Any) -> Non
     assert "data/of-data" not in page.text_content("main")
 
 
+def come_back(root: str, code: str) -> httpx.Response:
+    """What a browser is told that brings `code`, and began itself."""
+    with httpx.Client(base_url=root, timeout=60) as browser:
+        away = browser.get("login/")
+        state = parse_qs(urlsplit(away.headers["location"]).query)["state"][0]
+        cookies = "; ".join(f"{name}={value}" for name, value in away.cookies.items())
+        return browser.get("oauth_callback", params={"code": code, "state": state}, headers={"Cookie": cookies})
+
+
+def test_a_code_that_the_hub_did_not_give_lets_nobody_in(hub: Hub) -> None:
+    answer = come_back(f"{hub.url}{SERVICE}", "invented")
+    assert answer.status_code == 403 and "did not confirm" in answer.text
+    assert "conda-store-auth" not in answer.cookies
+
+
 def test_signing_out_of_the_hub_ends_the_session_here(hub: Hub, browser: Any) -> None:
     page = browser.new_page()
     sign_in(page, hub, "ana")
@@ -264,10 +280,11 @@ def test_a_hub_that_does_not_answer_is_no_error_of_ours(tmp_path: Path) -> None:
             for token in (known, unknown):
                 answer = httpx.get(direct, headers={"Authorization": f"token {token}"}, timeout=60)
                 answers[token] = answer.status_code
+            newcomer = come_back(direct.removesuffix("api/v1/environment/"), "invented")
             registry = httpx.get(
                 f"http://127.0.0.1:{hub.registry}/v2/token", headers={"Authorization": basic(unknown)}, timeout=60
             )
         finally:
             hub.process.send_signal(signal.SIGCONT)
-        assert answers == {known: 200, unknown: 503} and registry.status_code == 503
+        assert answers == {known: 200, unknown: 503} and registry.status_code == newcomer.status_code == 503
         hub.until(lambda: hub.ask("environment/", f"token {unknown}").status_code == 200, 30)

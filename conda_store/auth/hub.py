@@ -17,7 +17,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from cachetools import TTLCache
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.web import HTTPError
 from traitlets import Float
 
@@ -118,8 +118,7 @@ class HubAuthenticator(Authenticator):
             raise CredentialsInvalid(f"The Hub did not let you in: {reason[:200]}")
         if not answer.get("code"):
             return None
-        exchange = self.hub.token_for_code(answer["code"], code_verifier=attempt.verifier, sync=False)
-        token = str(await self._answer(exchange))
+        token = await self._answer(self._token_for(answer["code"], attempt.verifier))
         found = await self.by_secret(token)
         return None if found is None else SignedIn(found, token)
 
@@ -163,20 +162,43 @@ class HubAuthenticator(Authenticator):
             self.log.warning("The Hub at %s was asked in vain: %s", self.hub.api_url, type(error).__name__)
             raise IdentityUnknown("JupyterHub, which knows who you are, does not answer: try again soon.") from error
 
+    async def _token_for(self, code: str, verifier: str) -> str:
+        """What a code is worth. Raises `CredentialsInvalid`: the Hub's own client has one error for that and for a Hub
+        that does not answer."""
+        grant = {
+            "client_id": self.hub.oauth_client_id,
+            "client_secret": self.hub.api_token,
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.hub.oauth_redirect_uri,
+            "code_verifier": verifier,
+        }
+        try:
+            answer = await self._fetch(self.hub.oauth_token_url, method="POST", body=urlencode(grant))
+        except HTTPClientError as error:
+            if 400 <= error.code < 500:
+                raise CredentialsInvalid("The Hub did not confirm your sign-in: sign in again.") from error
+            raise HTTPError(502) from error
+        return str(json.loads(answer.body)["access_token"])
+
     async def _user(self, name: str) -> Mapping[str, Any] | None:
         """A user by name; our own token may read users (`conda_store.hub.role`)."""
-        request = HTTPRequest(
-            f"{self.hub.api_url.rstrip('/')}/users/{quote(name, safe='')}",
-            headers={"Authorization": f"token {self.hub.api_token}", "Accept": "application/json"},
-            request_timeout=self.hub_seconds,
-            client_key=self.hub.keyfile or None,
-            client_cert=self.hub.certfile or None,
-            ca_certs=self.hub.client_ca or None,
-        )
+        headers = {"Authorization": f"token {self.hub.api_token}", "Accept": "application/json"}
         try:
-            answer = await AsyncHTTPClient().fetch(request)
+            answer = await self._fetch(f"{self.hub.api_url.rstrip('/')}/users/{quote(name, safe='')}", headers=headers)
         except HTTPClientError as error:
             if error.code == 404:
                 return None
             raise HTTPError(502) from error
         return cast("Mapping[str, Any]", json.loads(answer.body))
+
+    async def _fetch(self, url: str, **request: Any) -> HTTPResponse:
+        whole = HTTPRequest(
+            url,
+            request_timeout=self.hub_seconds,
+            client_key=self.hub.keyfile or None,
+            client_cert=self.hub.certfile or None,
+            ca_certs=self.hub.client_ca or None,
+            **request,
+        )
+        return await AsyncHTTPClient().fetch(whole)
