@@ -12,6 +12,9 @@ import yaml
 
 from conda_store.yaml_marks import kind
 
+#: Bytes of the longest name of a namespace.
+NAMESPACE_BYTES = 100
+_NOT_IN_NAMESPACES = "/*:"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@~-]{0,79}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -124,3 +127,16 @@ def shorten(text: str) -> str:
     """At most 80 characters of a text, for a message, and no credentials."""
     text = redact(text)
     return text if len(text) <= 80 else f"{text[:60]}…"
+
+
+def namespace_fault(name: str) -> str | None:
+    """What keeps a namespace from having this name."""
+    # JSON can hold half a character, which no answer can.
+    shown = name[:NAMESPACE_BYTES].encode(errors="replace").decode()
+    if not name or not name.isprintable() or name != name.strip() or name in {".", ".."}:
+        return f"'{shown}' is no name for a namespace: use printable text without spaces around it."
+    if any(character in name for character in _NOT_IN_NAMESPACES):
+        return f"'{shown}' is no name for a namespace: leave out '/', '*' and ':'."
+    if len(name.encode()) > NAMESPACE_BYTES:
+        return f"The namespace '{shown}…' is longer than {NAMESPACE_BYTES} bytes."
+    return None

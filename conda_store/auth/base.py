@@ -14,6 +14,7 @@ from traitlets.config import LoggingConfigurable
 from conda_store.auth.permissions import Identity
 from conda_store.auth.rules import Rule
 from conda_store.auth.signing_in import SigningIn
+from conda_store.auth.visits import Memory
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.sealing import Sealer
 
@@ -54,10 +55,15 @@ class Authenticator(LoggingConfigurable):
 
     #: Encrypts what has to be kept or handed out; there once the server runs.
     sealer: Sealer
+    memory: Memory
 
     def use_secret(self, secret: bytes) -> None:
         """Called with the server's secret before anything is asked; all processes of a server have the same."""
         self.sealer = Sealer(secret, "authenticator")
+
+    def use_memory(self, memory: Memory) -> None:
+        """Called besides, with what can be kept of people for all processes."""
+        self.memory = memory
 
     @abstractmethod
     async def by_secret(self, secret: str) -> Identity | None:

@@ -25,6 +25,7 @@ from conda_store.handlers.registry_base import at_once
 from conda_store.handlers.router import Route, RouteTable, Site
 from conda_store.handlers.routes import ROUTES
 from conda_store.managers.access import AccessManager
+from conda_store.managers.acquaintances import AcquaintanceManager, Acquaintances
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.audit import AuditManager
@@ -115,6 +116,8 @@ def make_site(
 def _known(watcher: Watcher, web: WebSettings) -> Known:
     who = web.authenticator
     who.use_secret(web.secret)
+    people = AcquaintanceManager(watcher.database, Sealer(web.secret, "acquaintances"))
+    who.use_memory(Acquaintances(people, watcher))
     tokens = TokenManager(watcher.database, web.services)
     sessions = SessionManager(watcher.database, Sealer(web.secret, "sessions"))
     manager = RightsManager(watcher.database, web.bindings, who.standing_rules())

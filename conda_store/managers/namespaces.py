@@ -29,12 +29,10 @@ from conda_store.managers.role_mappings import (
 )
 from conda_store.managers.shapes import namespace_of, summary_of
 from conda_store.registry.names import DYNAMIC
+from conda_store.specification_grammar import namespace_fault
 
-NAME_BYTES = 100
 #: Nobody's own: neither a user nor a group of such a name gets them.
 RESERVED = frozenset({"default", "filesystem", "global", DYNAMIC})
-
-_FORBIDDEN = "/*:"
 
 
 class NamespaceExists(CondaStoreError):
@@ -113,13 +111,8 @@ class NamespaceManager:
 
 def checked_name(name: str) -> str:
     """`name` itself when a namespace may have it. Raises `BadInput` naming what is wrong."""
-    shown = name[:NAME_BYTES]
-    if not name or not name.isprintable() or name != name.strip() or name in {".", ".."}:
-        raise BadInput(f"'{shown}' is no name for a namespace: use printable text without spaces around it.")
-    if any(character in name for character in _FORBIDDEN):
-        raise BadInput(f"'{shown}' is no name for a namespace: leave out '/', '*' and ':'.")
-    if len(name.encode()) > NAME_BYTES:
-        raise BadInput(f"The namespace '{shown}…' is longer than {NAME_BYTES} bytes.")
+    if (fault := namespace_fault(name)) is not None:
+        raise BadInput(fault)
     if name == DYNAMIC:
         raise BadInput(f"The namespace '{DYNAMIC}' belongs to images on demand: choose another one.")
     return name
