@@ -16,6 +16,8 @@ from conda_store.errors import BadInput
 Part = TypeVar("Part")
 
 CONFIG_FILE = "conda_store_config.py"
+# What is shown instead of one.
+_SECRET = "(secret)"  # noqa: S105
 
 
 class ConfiguredApplication(Application):
@@ -47,6 +49,14 @@ class ConfiguredApplication(Application):
         path = Path(self.config_file)
         if not self.generate_config and (path.exists() or self.config_file != CONFIG_FILE):
             self._read_configuration(path)
+
+    def start_show_config(self) -> None:
+        """Print what is configured, but no secret (traits with the tag `secret`)."""
+        secret = {name for kind in self.classes for name in kind.class_traits(secret=True)}
+        for options in self.config.values():
+            for name in secret & set(options):
+                options[name] = _SECRET
+        super().start_show_config()
 
     def write_configuration(self) -> None:
         """Write a file with every option and its help. Raises `BadInput` rather than replace one."""

@@ -26,7 +26,7 @@ class DummyAuthenticator(Authenticator):
         help="Secret that proves who the administrator is: as 'Authorization: Bearer …', as the password of Basic, or "
         "on the login page. Empty by default: then no proof is asked for, and the server only listens on loopback, "
         "since whoever reaches it may do everything. Example: c.DummyAuthenticator.token = open('/run/token').read()",
-    ).tag(config=True)
+    ).tag(config=True, secret=True)
 
     async def by_secret(self, secret: str) -> Identity | None:
         return self._administrator(proof=self._proof) if self.token and self._is_mine(secret) else None
