@@ -52,6 +52,7 @@ dev = [
     "hypothesis >=6.100",
     "mypy >=1.15,<3",
     "myst-parser >=4,<6",
+    "oidc-provider-mock >=0.3,<1",
     "oras >=0.2,<0.3",
     "playwright >=1.49,<2",
     "psutil >=6",

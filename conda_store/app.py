@@ -19,6 +19,7 @@ from conda_store.auth.bindings import RoleBindings
 from conda_store.auth.dummy import DummyAuthenticator
 from conda_store.auth.hub import HubAuthenticator
 from conda_store.auth.origins import LOOPBACK_NAMES, BrowserRules
+from conda_store.auth.presets import PROVIDERS
 from conda_store.auth.secret import ensure_secret
 from conda_store.auth.service_tokens import ServiceTokens
 from conda_store.builds.artifact_states import ArtifactType
@@ -55,7 +56,7 @@ class CondaStore(ConfiguredApplication):
     # fmt: off
     classes = [  # noqa: RUF012  traitlets declares both so
         BuildLimits, EnvironmentPolicy, ChannelCredentials, AuditTrail, OnDemandImages, ImageBuilder, RoleBindings,
-        ServiceTokens, Authenticator, DummyAuthenticator, HubAuthenticator, LocalExecutor,
+        ServiceTokens, Authenticator, DummyAuthenticator, HubAuthenticator, *PROVIDERS, LocalExecutor,
     ]
     # fmt: on
     aliases = {  # noqa: RUF012
