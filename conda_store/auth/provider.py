@@ -12,15 +12,18 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlsplit
 
-import httpx
 import jwt
 
 from conda_store.auth.base import IdentityUnknown, is_loopback
 from conda_store.auth.permissions import CredentialsInvalid
 from conda_store.auth.visits import Granted
+
+if TYPE_CHECKING:
+    # Twenty megabytes, with what it brings for its command line: only servers that sign people in elsewhere need it.
+    import httpx
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +78,8 @@ class Provider:
     """Speaks to one provider. All raise `IdentityUnknown` while it does not answer."""
 
     def __init__(self, settings: ProviderSettings) -> None:
+        import httpx
+
         self.settings = settings
         self._trust = (
             ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else httpx.create_ssl_context()
@@ -192,7 +197,7 @@ class Provider:
         methods = (await self._described()).get("token_endpoint_auth_methods_supported") if ours.issuer else ()
         if methods is None or "client_secret_basic" in methods:
             # RFC 6749, 2.3.1: both parts are encoded like forms.
-            pair = httpx.BasicAuth(quote_plus(ours.client_id), quote_plus(ours.client_secret))
+            pair = (quote_plus(ours.client_id), quote_plus(ours.client_secret))
             return {"data": dict(grant), "auth": pair, "headers": _JSON}
         data = {**grant, "client_id": ours.client_id, "client_secret": ours.client_secret}
         return {"data": data, "headers": _JSON}
@@ -215,6 +220,8 @@ class Provider:
         return self._document
 
     async def _ask(self, method: str, url: str, **request: Any) -> httpx.Response:
+        import httpx
+
         seconds = self.settings.seconds
         try:
             async with asyncio.timeout(seconds), httpx.AsyncClient(verify=self._trust, timeout=seconds) as client:
