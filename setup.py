@@ -44,6 +44,7 @@ server = [
     "SQLAlchemy >=2.0.36,<2.2",
     "tornado >=6.5,<7",
     "uv >=0.9,<1",
+    "watchfiles >=1,<2",
     "zstandard >=0.23,<1",
 ]
 hub = ["jupyterhub >=5.2,<7"]

@@ -28,6 +28,7 @@ from conda_store.configuration import ConfiguredApplication, made
 from conda_store.executors.base import Executor
 from conda_store.executors.elsewhere import ElsewhereExecutor
 from conda_store.executors.local import LocalExecutor
+from conda_store.folder_watching import FolderWatching
 from conda_store.handlers.http_server import listening_sockets, log_request
 from conda_store.handlers.router import Route
 from conda_store.handlers.routes import PROBES, ROUTES
@@ -56,7 +57,7 @@ class CondaStore(ConfiguredApplication):
     # fmt: off
     classes = [  # noqa: RUF012  traitlets declares both so
         BuildLimits, EnvironmentPolicy, ChannelCredentials, AuditTrail, OnDemandImages, ImageBuilder, RoleBindings,
-        ServiceTokens, Authenticator, DummyAuthenticator, HubAuthenticator, *PROVIDERS, LocalExecutor,
+        FolderWatching, ServiceTokens, Authenticator, DummyAuthenticator, HubAuthenticator, *PROVIDERS, LocalExecutor,
     ]
     # fmt: on
     aliases = {  # noqa: RUF012
@@ -166,6 +167,12 @@ class CondaStore(ConfiguredApplication):
         "is that of this machine. Several make one image for all of them. Namespaces and environments may say "
         "otherwise (setting conda_solve_platforms). Example: ['linux-64', 'linux-aarch64']",
     ).tag(config=True)
+    watch_paths = List(
+        Unicode(),
+        help="Folders of YAML files, or single files, to which the namespace 'filesystem' (setting "
+        "filesystem_namespace) is kept equal: a new file makes an environment, a changed one a build, and the "
+        "environment goes with its file (docs/folders.md). Example: ['/srv/environments']",
+    ).tag(config=True)
     executor_class = Type(
         LocalExecutor,
         klass=Executor,
@@ -251,6 +258,7 @@ class CondaStore(ConfiguredApplication):
         for share in self._registry[:1]:
             self._listen(share, PROBES)
         self.executor.start(self.service.jobs)
+        made(FolderWatching, self).start(self.watch_paths, self.service)
 
     async def close(self) -> None:
         """Stop listening, end builds (they start again with the next server) and let go of everything."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from socket import socket
 from typing import Any
@@ -13,9 +13,8 @@ from conda_store.builds.subject import JobSettings
 from conda_store.db import Database
 from conda_store.executors.base import Executor
 from conda_store.handlers.http_server import PlainServer
-from conda_store.handlers.router import Route
+from conda_store.handlers.router import Route, Site
 from conda_store.handlers.site import WebSettings, make_site
-from conda_store.managers.solving import SolveManager
 from conda_store.managers.watching import Watcher
 from conda_store.storage.local import LocalStorage
 
@@ -34,8 +33,9 @@ class Service:
         self.door = ThreadPoolExecutor(threads, thread_name_prefix="door")
         self.watcher = Watcher(self.database, self.door)
         self.servers: list[PlainServer] = []
-        self._solves: list[SolveManager] = []
+        self.sites: list[Site] = []
         self._tending: asyncio.Task[None] | None = None
+        self._beside: list[tuple[asyncio.Task[None], Callable[[], None]]] = []
 
     def listen(self, sockets: Sequence[socket], routes: Sequence[Route], web: WebSettings, **transport: Any) -> None:
         """Answer `routes` and the registry on `sockets`; `transport` are options of Tornado's server."""
@@ -45,11 +45,18 @@ class Service:
         server = PlainServer(site, max_body_size=2**62, **transport)
         server.add_sockets(sockets)
         self.servers.append(server)
-        self._solves.append(site.parts.solves)
+        self.sites.append(site)
         self._tending = self._tending or asyncio.create_task(site.parts.audit.tend(self.watcher))
+
+    def beside(self, work: Coroutine[Any, Any, None], stop: Callable[[], None]) -> None:
+        """Let `work` go on beside the servers; `stop` lets it end before they are closed."""
+        self._beside.append((asyncio.create_task(work), stop))
 
     async def close(self) -> None:
         """Stop listening, end builds (they start again with the next server) and let go of everything."""
+        for task, stop in self._beside:
+            stop()
+            await asyncio.wait([task])
         for server in self.servers:
             server.stop()
         self.watcher.close()
@@ -60,8 +67,8 @@ class Service:
         for server in self.servers:
             await server.close_all_connections()
         loop = asyncio.get_running_loop()
-        for solves in self._solves:
-            await loop.run_in_executor(None, solves.close)
+        for site in self.sites:
+            await loop.run_in_executor(None, site.parts.solves.close)
         await loop.run_in_executor(None, self.executor.stop)
         self.door.shutdown(cancel_futures=True)
         self.database.close()

@@ -25,6 +25,7 @@ ORDER = [
     "image_builder",
     "policy_options",
     "audit_options",
+    "folder_watching",
     "service",
     "registry_processes",
     "hub",

@@ -39,6 +39,8 @@ ROLES = {"viewer": _VIEWER, "developer": _DEVELOPER, "admin": _ADMIN}
 PERMISSIONS = _ADMIN
 #: Each role has all that those before it have.
 RANKS = tuple(ROLES)
+#: The primary namespace of whoever has none: the setting default_namespace says which one that is.
+NO_HOME = "default"
 _SYNONYMS = {"editor": "developer"}
 
 
@@ -86,7 +88,7 @@ class Identity:
 
     name: str | None
     grants: tuple[Grant, ...]
-    primary_namespace: str = "default"
+    primary_namespace: str = NO_HOME
     expiration: datetime | None = None
     proof: str = ""
     credentials_invalid: bool = False

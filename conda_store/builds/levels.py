@@ -14,6 +14,9 @@ from conda_store.settings import Values, merged
 EVERYWHERE = 0
 # Beside the settings of a level, and none itself: which of them an administrator of everything has set.
 TRUSTED = "(trusted)"
+# Neither are these (`managers.folder_marks`): from which file an environment came, and what the watched folders were.
+FILE, FOLDERS = "(file)", "(folders)"
+NO_LEVEL = (TRUSTED, FILE, FOLDERS)
 
 
 def levels_of(session: Session, namespace_id: int = EVERYWHERE, environment_id: int = EVERYWHERE) -> list[Values]:
@@ -21,9 +24,14 @@ def levels_of(session: Session, namespace_id: int = EVERYWHERE, environment_id: 
     keys = [(EVERYWHERE, EVERYWHERE), (namespace_id, EVERYWHERE), (namespace_id, environment_id)]
     same = [(SettingRow.namespace_id == one) & (SettingRow.environment_id == other) for one, other in set(keys)]
     found: dict[tuple[int, int], dict[str, Any]] = {key: {} for key in keys}
-    for row in session.scalars(select(SettingRow).where(or_(*same), SettingRow.name != TRUSTED)):
+    for row in session.scalars(select(SettingRow).where(or_(*same), SettingRow.name.not_in(NO_LEVEL))):
         found[row.namespace_id, row.environment_id][row.name] = row.value
     return [found[key] for key in dict.fromkeys(keys)]
+
+
+def of_deployment(session: Session, options: Values) -> dict[str, Any]:
+    """The settings of the whole deployment over its `options`."""
+    return merged([options, *levels_of(session)])
 
 
 def trusted_of(session: Session, namespace_id: int, environment_id: int = EVERYWHERE) -> frozenset[str]:

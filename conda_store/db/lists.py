@@ -217,12 +217,13 @@ def page_after(session: Session, query: Select[Row], order: Order, last: Sequenc
     return list(session.scalars(query.order_by(*_directed(order)).limit(limit)))
 
 
-def living_builds() -> Select[BuildRow]:
-    """The rows of builds that are not deleted; environment and namespace come with them."""
+def living_builds(*, deleted: bool = False) -> Select[BuildRow]:
+    """The rows of builds that are not deleted; environment and namespace come with them. `deleted`: those too that were
+    deleted alone."""
     environment = contains_eager(BuildRow.environment)
     query = select(BuildRow).join(BuildRow.environment).join(EnvironmentRow.namespace)
     query = query.options(environment, environment.contains_eager(EnvironmentRow.namespace))
-    return query.where(BuildRow.deleted_on.is_(None), *living())
+    return query.where(*living()) if deleted else query.where(BuildRow.deleted_on.is_(None), *living())
 
 
 def living() -> tuple[ColumnElement[bool], ...]:

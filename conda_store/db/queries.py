@@ -60,9 +60,9 @@ def find_specification(session: Session, sha256: str, *, is_lockfile: bool) -> S
     return session.scalar(select(SpecificationRow).where(*same))
 
 
-def find_build(session: Session, build_id: int) -> BuildRow | None:
-    """A build by number; environment and namespace come with it."""
-    return session.scalar(living_builds().where(BuildRow.id == build_id))
+def find_build(session: Session, build_id: int, *, deleted: bool = False) -> BuildRow | None:
+    """A build by number; environment and namespace come with it. `deleted`: also one that was deleted alone."""
+    return session.scalar(living_builds(deleted=deleted).where(BuildRow.id == build_id))
 
 
 def find_whole_build(session: Session, build_id: int) -> BuildRow | None:

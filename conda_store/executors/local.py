@@ -13,17 +13,19 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
 from traitlets import Float, Integer
 
 from conda_store.builds.aftermath import Aftermath
 from conda_store.builds.leases import Lease, find_lease
 from conda_store.builds.limits import way_out
 from conda_store.builds.quotas import full_namespaces
+from conda_store.builds.room import check_room
 from conda_store.builds.states import ArtifactState, ArtifactType, claim, request_artifact
 from conda_store.builds.subject import JobSettings
 from conda_store.db import Database
 from conda_store.db.orm import BuildRow
-from conda_store.errors import CondaStoreError
+from conda_store.errors import CondaStoreError, StorageFull
 from conda_store.executors.base import Executor
 from conda_store.executors.slot import Running, Slot
 from conda_store.executors.waiting import Waiting, builds_with_artifacts, next_in_turn, queued_builds
@@ -74,7 +76,7 @@ class LocalExecutor(Executor):
         self._starts: Counter[int] = Counter()
         self._turns: dict[int, float] = {}
         self._number, self._repair_at = -1, 0.0
-        self._trouble = ("", 0.0)
+        self._trouble, self._room_told_until = ("", 0.0), 0.0
         self._thread = threading.Thread(target=self._run, name="local executor", daemon=True)
         self._thread.start()
 
@@ -208,7 +210,20 @@ class LocalExecutor(Executor):
             queued = [] if artifacts else queued_builds(session, ids)
             full = full_namespaces(session, {one.namespace_id for one in queued}, ids, self.settings.setting_options)
             allowed = [one for one in queued if one.namespace_id not in full]
+            if allowed and not self._has_room(session):
+                allowed = []
             return next_in_turn(artifacts or allowed, namespaces, self._turns)
+
+    def _has_room(self, session: Session) -> bool:
+        """Whether a build may begin; those that wait begin as soon as there is room."""
+        try:
+            check_room(session, self.aftermath.storage, self.settings.setting_options)
+        except StorageFull as error:
+            if time.monotonic() >= self._room_told_until:
+                self._room_told_until = time.monotonic() + _TOLD_SECONDS
+                self.log.error("Builds wait: %s", error)
+            return False
+        return True
 
     def _lease_of(self, running: Running) -> Lease | None:
         with self.database.read() as session:

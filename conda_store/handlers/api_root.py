@@ -23,12 +23,12 @@ class OwnPermissions(ApiHandler):
 
     @public
     @describes(Answer[Permissions])
-    def get(self) -> None:
+    async def get(self) -> None:
         """Tell the caller what they may do."""
         who = self.identity
         data = Permissions(
             authenticated=who.name is not None,
-            primary_namespace=who.primary_namespace,
+            primary_namespace=await self.ask(self.parts.settings.home, who),
             entity_permissions=who.entity_permissions(),
             entity_roles=who.entity_roles(),
             expiration=who.expiration.isoformat().replace("+00:00", "Z") if who.expiration else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import ClassVar
 
 from tornado.iostream import StreamClosedError
 
@@ -18,6 +19,8 @@ class BuildHandler(ApiHandler):
 
     build_id: int
     entity: tuple[str, str]
+    #: Whether it is also about builds that were deleted, which leave some artifacts.
+    of_deleted: ClassVar[bool] = False
 
     async def check(self, permission: str) -> None:
         """The right is decided before existence, so that both refusals read alike."""
@@ -25,13 +28,15 @@ class BuildHandler(ApiHandler):
             await super().check(permission)
             self.entity = self.path_kwargs["namespace"], self.path_kwargs["name"]
             self.build_id = await self.ask(self.parts.environments.current_build_id, *self.entity)
+            if not self.build_id:
+                raise BuildNotFound(f"The builds of '{'/'.join(self.entity)}' were deleted.")
             return
         self.build_id, self.entity = await self.find_build("build", permission)
 
     async def find_build(self, component: str, permission: str) -> tuple[int, tuple[str, str]]:
         """Number and entity of the build that a component of the path names. Raises for want of it or of the right."""
         build_id = self.number(self.path_kwargs[component])
-        found = await self.ask(self.parts.builds.entity, build_id)
+        found = await self.ask(self.parts.builds.entity, build_id, deleted=self.of_deleted)
         if found is None:
             self.identity.require(permission, "*")
             raise BuildNotFound(f"There is no build {build_id}.")
@@ -41,6 +46,8 @@ class BuildHandler(ApiHandler):
 
 class ContentHandler(BuildHandler):
     """A handler that answers with bytes: whole, ranges of them, or that the caller has them already."""
+
+    of_deleted = True
 
     async def send_content(self, content: Content) -> None:
         """Write the content; at most one chunk of it is in memory."""

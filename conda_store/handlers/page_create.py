@@ -37,7 +37,8 @@ class CreatePage(SpecificationForm):
     @needs_permission("environment:create")
     async def get(self) -> None:
         """The form."""
-        await self.show("", self.get_query_argument("namespace", self.identity.primary_namespace), is_fresh=True)
+        home = await self.ask(self.parts.settings.home, self.identity)
+        await self.show("", self.get_query_argument("namespace", home), is_fresh=True)
 
     @needs_permission("environment:create")
     async def post(self) -> None:

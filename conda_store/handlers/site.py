@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from conda_store.auth.callers import Callers
 from conda_store.auth.origins import BrowserRules
 from conda_store.auth.service_tokens import Services
 from conda_store.auth.tokens import RegistryTokens
+from conda_store.builds.room import check_room
 from conda_store.builds.subject import JobSettings
 from conda_store.executors.base import Executor
 from conda_store.handlers.base import Parts
@@ -102,10 +104,11 @@ def make_site(
     parts = _parts(watcher, executor, serve, jobs, web, known)
     # Where the database is a local file, a thread costs more than the query.
     door = at_once if jobs.database_url.startswith("sqlite") else watcher.call
+    room = partial(check_room, storage=storage, options=jobs.setting_options)
     registry = registry_routes(
         serve,
         RegistryAccess(callers, RegistryTokens(web.secret), web.rules, web.on_demand.anonymous),
-        ImageManager(watcher.database, executor, watcher, web.on_demand),
+        ImageManager(watcher.database, executor, watcher, web.on_demand, room),
         door,
         ImageWaiting(watcher.database, executor, watcher, web.on_demand.hold_seconds),
     )
@@ -142,7 +145,7 @@ def _parts(
         overview=OverviewManager(database, places),
         stories=StoryManager(database, storage),
         builds=BuildManager(database, executor, storage, places, policies, web.submissions, serve.forget),
-        artifacts=ArtifactManager(database, executor, storage),
+        artifacts=ArtifactManager(database, executor, storage, jobs.setting_options),
         audit=AuditManager(database, web.audit_days),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
         role_mappings=RoleMappingManager(database),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from conda_store import models
 from conda_store.builds.artifact_states import ArtifactState, ArtifactType, find_artifact
@@ -15,11 +16,14 @@ from conda_store.builds.lockfile_reader import specification_from
 from conda_store.builds.states import ENDED, Status, request_artifact
 from conda_store.db import Database
 from conda_store.db.orm import ArtifactRow, BuildRow, TagRow
+from conda_store.db.queries import find_build
 from conda_store.errors import CondaStoreError
 from conda_store.executors.base import Executor
-from conda_store.managers.builds import live_build
+from conda_store.managers.builds import BuildNotFound, found_build
 from conda_store.managers.contents import Content, Part, text_content
+from conda_store.managers.deleting import kept_kinds
 from conda_store.registry.names import repository
+from conda_store.settings import Values
 from conda_store.storage.base import NotStored, Storage, blob_key
 
 _YAML = "application/yaml"  # RFC 9512
@@ -49,13 +53,13 @@ class ArtifactFailed(CondaStoreError):
 class ArtifactManager:
     """Finds artifacts. Every `find_…` gives None while what it looks for is on its way."""
 
-    def __init__(self, database: Database, executor: Executor, storage: Storage) -> None:
-        self.database, self.executor, self.storage = database, executor, storage
+    def __init__(self, database: Database, executor: Executor, storage: Storage, options: Values | None = None) -> None:
+        self.database, self.executor, self.storage, self.options = database, executor, storage, options or {}
 
     def yaml(self, build_id: int) -> Content:
         """The normal specification as an `environment.yaml`; there at once, whatever becomes of the build."""
         with self.database.read() as session:
-            build = live_build(session, build_id)
+            build = self._build(session, build_id, ArtifactType.YAML)
             row = build.specification
             if row.is_lockfile:
                 _, specification = parse_lockfile(row.source, default_name=row.name)
@@ -66,7 +70,7 @@ class ArtifactManager:
     def logs(self, build_id: int) -> Content:
         """The log so far."""
         with self.database.read() as session:
-            live_build(session, build_id)
+            self._build(session, build_id, ArtifactType.LOGS)
             row = find_artifact(session, build_id, ArtifactType.LOGS)
             if row is not None and row.state == ArtifactState.READY and self.storage.exists(row.key):
                 return self._stored(row, _LOG)
@@ -75,7 +79,7 @@ class ArtifactManager:
     def find_lockfile(self, build_id: int, media_type: str) -> Content | None:
         """The lockfile (JSON, which is YAML too); one that was posted comes back byte for byte, and at once."""
         with self.database.read() as session:
-            source = live_build(session, build_id).specification
+            source = self._build(session, build_id, ArtifactType.LOCKFILE).specification
             if source.is_lockfile:
                 return text_content(source.source, media_type, "conda-lock.yml")
         return self.find_file(build_id, ArtifactType.LOCKFILE, media_type, "conda-lock.yml")
@@ -100,7 +104,7 @@ class ArtifactManager:
     def image(self, build_id: int, host: str) -> models.Image:
         """Where the image of a build is, or will be, pulled from; `host` is the registry's."""
         with self.database.read() as session:
-            build = live_build(session, build_id)
+            build = self._build(session, build_id, ArtifactType.DOCKER_MANIFEST)
             environment = build.environment
             tags = list(session.scalars(select(TagRow).where(TagRow.build_id == build_id).order_by(TagRow.tag)))
             key = build_key(build.specification.sha256, build.scheduled_on, build_id, environment.name)
@@ -112,11 +116,11 @@ class ArtifactManager:
     def request(self, build_id: int, artifact_type: ArtifactType) -> None:
         """Ask for an artifact of a completed build that was not made, failed, or was lost by the storage."""
         with self.database.read() as session:
-            build = live_build(session, build_id)
+            build = self._build(session, build_id, artifact_type)
             row = find_artifact(session, build_id, artifact_type)
             lost = row is not None and row.state == ArtifactState.READY and self._is_lost(row)
             wanted = lost or row is None or row.state == ArtifactState.FAILED
-            if build.status != Status.COMPLETED or not wanted:
+            if build.status != Status.COMPLETED or build.deleted_on is not None or not wanted:
                 return
         if lost:
             with self.database.write() as session:
@@ -135,9 +139,16 @@ class ArtifactManager:
 
     def _find(self, build_id: int, artifact_type: ArtifactType) -> ArtifactRow | None:
         with self.database.read() as session:
-            build = live_build(session, build_id)
+            build = self._build(session, build_id, artifact_type)
             row = find_artifact(session, build_id, artifact_type)
             return _settled(build, row, artifact_type)
+
+    def _build(self, session: Session, build_id: int, artifact_type: ArtifactType) -> BuildRow:
+        """The row of a build, also of a deleted one that leaves this artifact; raises `BuildNotFound`."""
+        row = find_build(session, build_id, deleted=True)
+        if row is None or row.deleted_on is None or artifact_type in kept_kinds(session, self.options):
+            return found_build(row, build_id)
+        raise BuildNotFound(f"Build {build_id} was deleted, and its {artifact_type} with it.")
 
     def _stored(self, row: ArtifactRow, media_type: str, file_name: str | None = None) -> Content:
         part = Part(self.storage.size(row.key), key=row.key)

@@ -14,9 +14,11 @@ from conda_store import inputs, models
 from conda_store.audit import ANONYMOUS, Action, Actor
 from conda_store.auth.permissions import Identity
 from conda_store.builds import states
+from conda_store.builds.artifact_states import ArtifactType
 from conda_store.builds.current import prefix_of, show_current, switch_current
 from conda_store.builds.keys import Places
 from conda_store.builds.publishing import withdraw_image
+from conda_store.builds.room import check_room
 from conda_store.db import Database, lists
 from conda_store.db.audit import record
 from conda_store.db.counts import Counts
@@ -33,6 +35,8 @@ from conda_store.db.queries import (
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
 from conda_store.managers.admission import SubmissionLimits
+from conda_store.managers.deleting import kept_kinds
+from conda_store.managers.homes import home_of
 from conda_store.managers.namespaces import checked_name, ensure_namespace
 from conda_store.managers.paging import order_of, page_of
 from conda_store.managers.policies import Policies
@@ -73,10 +77,10 @@ class BuildManager:
         Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`, `TooManyBuilds`, `QuotaExceeded`,
         `StorageFull`.
         """
-        namespace = checked_name(new.namespace or identity.primary_namespace)
-        # Before its rules are read: what is refused by them tells them.
-        identity.require_within("environment:create", namespace)
         with self.database.read() as session:
+            namespace = checked_name(new.namespace or home_of(session, identity, self.policies.options))
+            # Before its rules are read: what is refused by them tells them.
+            identity.require_within("environment:create", namespace)
             policy = self.policies.of(session, namespace, new)
         submission = read_submission(new, policy, self.limits)
         identity.require("environment:create", namespace, submission.name)
@@ -91,7 +95,7 @@ class BuildManager:
         """Build the same specification again; the number of the new build. Raises `TooManyBuilds`, `StorageFull`."""
         with self.database.write() as session:
             row = live_build(session, build_id)
-            new = self._schedule(session, row.environment, row.specification, identity)
+            new = self._schedule(session, row.environment, row.specification, identity.actor)
             record(session, identity.actor, Action.BUILD_REBUILT, new, rebuilds=build_id)
         self.executor.submit(new.id)
         return new.id
@@ -107,7 +111,8 @@ class BuildManager:
     def delete(self, actor: Actor, build_id: int) -> None:
         """Hide an ended build and serve its image no longer; raises `BadInput` while it, or an artifact, is being made.
 
-        A current one gives way to the newest completed one.
+        A current one gives way to the newest completed one. Artifacts of the setting build_artifacts_kept_on_deletion
+        stay.
         """
         with self.database.write() as session:
             row = live_build(session, build_id)
@@ -122,18 +127,23 @@ class BuildManager:
                 successor = _successor(session, row.environment_id) or build_id
                 switch_current(session, row.environment, successor, actor)
                 show_current(session, row.environment, self.places)
-            withdraw_image(session, self.storage, row)
+            if ArtifactType.DOCKER_MANIFEST not in kept_kinds(session, self.policies.options):
+                withdraw_image(session, self.storage, row)
         self._forget()
 
     def get(self, build_id: int) -> models.Build:
         """One build; raises `BuildNotFound`."""
         with self.database.read() as session:
-            return build_of(_found(find_whole_build(session, build_id), build_id), whole=True)
+            return build_of(found_build(find_whole_build(session, build_id), build_id), whole=True)
 
-    def entity(self, build_id: int) -> tuple[str, str] | None:
-        """Namespace and name of a build's environment; None when there is no such build."""
-        found = self.database.find(FIND_ENTITY, {"build_id": build_id})
-        return None if found is None else (found[0], found[1])
+    def entity(self, build_id: int, *, deleted: bool = False) -> tuple[str, str] | None:
+        """Namespace and name of a build's environment; None when there is no such build, or only a `deleted` one."""
+        if not deleted:
+            found = self.database.find(FIND_ENTITY, {"build_id": build_id})
+            return None if found is None else (found[0], found[1])
+        with self.database.read() as session:
+            row = find_build(session, build_id, deleted=True)
+            return (row.environment.namespace.name, row.environment.name) if row else None
 
     def page(self, identity: Identity, asked: inputs.BuildQuery, most: int) -> models.Page[models.Build]:
         """A page of the builds that the caller may read."""
@@ -162,32 +172,38 @@ class BuildManager:
         with self.database.write() as session:
             if find_namespace(session, namespace) is None:
                 identity.require("namespace::create", namespace)
-            environment = _ensure_environment(session, identity.actor, namespace, submission)
-            is_new = environment.current_build_id is None
-            specification = _ensure_specification(session, submission)
-            row = self._schedule(session, environment, specification, identity)
-            action = Action.ENVIRONMENT_CREATED if is_new else Action.BUILD_SUBMITTED
-            record(session, identity.actor, action, row, **_told(submission))
-            return row.id
+            return self.add(session, identity.actor, namespace, submission).id
+
+    def add(self, session: Session, actor: Actor, namespace: str, submission: Submission) -> BuildRow:
+        """A build in a transaction, of an environment made when there is none; who calls tells the executor later."""
+        environment = ensure_environment(session, actor, namespace, submission)
+        is_new = environment.current_build_id is None
+        specification = _ensure_specification(session, submission)
+        row = self._schedule(session, environment, specification, actor)
+        action = Action.ENVIRONMENT_CREATED if is_new else Action.BUILD_SUBMITTED
+        record(session, actor, action, row, **_told(submission))
+        return row
 
     def _schedule(
-        self, session: Session, environment: EnvironmentRow, specification: SpecificationRow, identity: Identity
+        self, session: Session, environment: EnvironmentRow, specification: SpecificationRow, actor: Actor
     ) -> BuildRow:
         # What is accepted should have a chance: a build could only fail there.
         self.storage.check_writable()
+        check_room(session, self.storage, self.policies.options)
         self.limits.check_queue(session, environment.namespace)
         self.policies.check_quotas(session, environment)
-        row = states.schedule(session, environment, specification, identity.name or ANONYMOUS)
+        row = states.schedule(session, environment, specification, actor.name or ANONYMOUS)
         check_prefix_length(prefix_of(row, self.places))
         return row
 
 
 def live_build(session: Session, build_id: int) -> BuildRow:
     """The row of a build that is not deleted; raises `BuildNotFound`."""
-    return _found(find_build(session, build_id), build_id)
+    return found_build(find_build(session, build_id), build_id)
 
 
-def _found(row: BuildRow | None, build_id: int) -> BuildRow:
+def found_build(row: BuildRow | None, build_id: int) -> BuildRow:
+    """The row itself; raises `BuildNotFound` when there is none."""
     if row is None:
         raise BuildNotFound(f"There is no build {build_id}.")
     return row
@@ -199,7 +215,8 @@ def _told(submission: Submission) -> dict[str, Any]:
     return {"sha256": submission.sha256, "is_lockfile": submission.is_lockfile, "description": description}
 
 
-def _ensure_environment(session: Session, actor: Actor, namespace: str, submission: Submission) -> EnvironmentRow:
+def ensure_environment(session: Session, actor: Actor, namespace: str, submission: Submission) -> EnvironmentRow:
+    """The row of the environment that a submission is for, made when there is none, and held by the transaction."""
     row = find_environment(session, namespace, submission.name)
     if row is None:
         place = ensure_namespace(session, actor, namespace)

@@ -9,12 +9,23 @@ from sqlalchemy.orm import Session
 
 from conda_store.audit import Action, Actor
 from conda_store.builds import states
+from conda_store.builds.artifact_states import ArtifactType
 from conda_store.builds.current import show_current
 from conda_store.builds.keys import Places
+from conda_store.builds.levels import of_deployment
 from conda_store.builds.publishing import withdraw_all_images
 from conda_store.db.audit import record
 from conda_store.db.orm import BuildRow, EnvironmentRow
 from conda_store.registry.names import repository
+from conda_store.settings import Values
+
+
+def kept_kinds(session: Session, options: Values) -> frozenset[ArtifactType]:
+    """The kinds of artifacts that stay when their build is deleted."""
+    kinds = set(map(ArtifactType, of_deployment(session, options)["build_artifacts_kept_on_deletion"]))
+    if ArtifactType.CONDA_PACK in kinds:
+        kinds.add(ArtifactType.CONDA_PACK_ZST)
+    return frozenset(kinds)
 
 
 def hide(session: Session, actor: Actor, row: EnvironmentRow, places: Places) -> list[int]:

@@ -18,7 +18,7 @@ from conda_store.db import Database, lists
 from conda_store.db.audit import record
 from conda_store.db.counts import Counts
 from conda_store.db.orm import BuildRow, EnvironmentRow
-from conda_store.db.queries import find_current_build, find_environment
+from conda_store.db.queries import find_build, find_current_build, find_environment
 from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
 from conda_store.managers.deleting import hide
@@ -75,9 +75,10 @@ class EnvironmentManager:
             return environment_of(build.environment, build_of(build, whole=True))
 
     def current_build_id(self, namespace: str, name: str) -> int:
-        """The number of the current build; raises `EnvironmentNotFound`."""
+        """The number of the current build, 0 when it was deleted; raises `EnvironmentNotFound`."""
         with self.database.read() as session:
-            return live_environment(session, namespace, name).current_build_id or 0
+            build = find_build(session, live_environment(session, namespace, name).current_build_id or 0)
+            return build.id if build else 0
 
     def change(self, actor: Actor, namespace: str, name: str, wanted: inputs.EnvironmentChange) -> None:
         """Another current build, another description; raises `BadInput` for a build that cannot be current."""
@@ -91,13 +92,23 @@ class EnvironmentManager:
                 row.description = wanted.description
                 record(session, actor, Action.ENVIRONMENT_UPDATED, row, description=wanted.description)
 
-    def delete(self, actor: Actor, namespace: str, name: str) -> None:
+    def delete(
+        self,
+        actor: Actor,
+        namespace: str,
+        name: str,
+        *,
+        wanted: Callable[[Session, EnvironmentRow], bool] | None = None,
+    ) -> None:
         """Hide an environment, free its name and serve its images no longer; what it left is collected later.
 
-        Its builds are canceled.
+        Its builds are canceled. Nothing happens when it is not `wanted` any more, asked in the transaction.
         """
         with self.database.write() as session:
-            canceled = hide(session, actor, live_environment(session, namespace, name), self.places)
+            row = live_environment(session, namespace, name)
+            if wanted is not None and not wanted(session, row):
+                return
+            canceled = hide(session, actor, row, self.places)
         self._forget()
         for build_id in canceled:
             self.executor.cancel(build_id)

@@ -6,6 +6,7 @@ equal requests meet in one row, whichever process they reach, and the work goes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,17 +64,22 @@ class ImageManager:
     """Makes images on demand."""
 
     def __init__(
-        self, database: Database, executor: Executor, watcher: Watcher, settings: DynamicSettings | None = None
+        self,
+        database: Database,
+        executor: Executor,
+        watcher: Watcher,
+        settings: DynamicSettings | None = None,
+        check_room: Callable[[Session], None] = lambda _: None,
     ) -> None:
-        self.database, self.executor, self.watcher = database, executor, watcher
+        self.database, self.executor, self.watcher, self._check_disk = database, executor, watcher, check_room
         self.settings = settings or DynamicSettings()
         self._pulls = Pulls(database)
 
     async def ensure_dynamic(self, name: str, caller: Actor = SERVER, seconds: float | None = None) -> None:
         """Return when `latest` of the repository `name` can be pulled, made now unless it is there; wait `seconds`.
 
-        `caller` is whose limits count. Raises `NameInvalid`, `TooManyRequests`, and `ManifestUnknown` with the reason
-        when there will be no image.
+        `caller` is whose limits count; `check_room` raises `StorageFull`. Raises `NameInvalid`, `TooManyRequests`, and
+        `ManifestUnknown` with the reason when there will be no image.
         """
         request = DynamicRequest.parse(name)
         if not self.settings.enabled:
@@ -123,6 +129,7 @@ class ImageManager:
             standing = self._find_standing(session, request)
             if standing is not None:
                 return standing
+            self._check_disk(session)
             self._check_room(session, caller)
             specification = _ensure_specification(session, request)
             build = states.schedule(session, environment, specification, caller.title)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from conda_store.builds.levels import NO_LEVEL
 from conda_store.builds.lockfile import is_lockfile
 from conda_store.builds.policies import Policy, read_policy
 from conda_store.builds.quotas import check_bytes, check_environments
@@ -116,6 +117,7 @@ def _name(session: Session, namespace_id: int, new: NewSpecification) -> str | N
     if new.environment_name:
         return new.environment_name
     own = select(SettingRow.name).where(SettingRow.namespace_id == namespace_id, SettingRow.environment_id != 0)
+    own = own.where(SettingRow.name.not_in(NO_LEVEL))
     if session.scalar(own.limit(1)) is None or new.is_lockfile or is_lockfile(new.specification):
         return None
     try:

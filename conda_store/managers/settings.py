@@ -8,12 +8,14 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from conda_store.audit import Action, Actor
+from conda_store.auth.permissions import Identity
 from conda_store.builds.levels import EVERYWHERE, levels_of, trust
 from conda_store.db import Database
 from conda_store.db.audit import record
 from conda_store.db.orm import EnvironmentRow, NamespaceRow, SettingRow
 from conda_store.managers.environments import live_environment
-from conda_store.managers.namespaces import ensure_namespace
+from conda_store.managers.homes import home_of
+from conda_store.managers.namespaces import checked_name, ensure_namespace
 from conda_store.managers.policies import check_rules
 from conda_store.managers.role_mappings import live_namespace
 from conda_store.registry.names import DYNAMIC
@@ -38,6 +40,11 @@ class SettingManager:
             levels = levels_of(session, *_ids(_subject(session, namespace, name)))
         return dict(levels[-1]) if own else merged([self.options, *levels])
 
+    def home(self, identity: Identity) -> str:
+        """Where an environment of a caller goes who names no namespace."""
+        with self.database.read() as session:
+            return home_of(session, identity, self.options)
+
     def change(
         self,
         actor: Actor,
@@ -53,6 +60,8 @@ class SettingManager:
         """
         values = checked(changes, deployment=namespace is None)
         check_rules(values, environment=name is not None)
+        for place in filter(None, map(values.get, ("default_namespace", "filesystem_namespace"))):
+            checked_name(place)
         with self.database.write() as session:
             if namespace == DYNAMIC:
                 ensure_namespace(session, actor, DYNAMIC)

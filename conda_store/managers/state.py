@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -26,6 +26,11 @@ class StateManager(Collector):
         # A registry of our own: the global one belongs to whoever imports us.
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
+        self._others: list[tuple[str, str, Callable[[], float]]] = []
+
+    def count(self, name: str, text: str, number: Callable[[], float]) -> None:
+        """Show one more number, of a part that this one does not know."""
+        self._others.append((name, text, number))
 
     def check(self) -> None:
         """Raises `DatabaseUnavailable`, `StorageFull`."""
@@ -44,6 +49,8 @@ class StateManager(Collector):
             shown = "usage" if name == "used" else name
             text = f"Bytes on the disk of the store: {shown}"
             yield GaugeMetricFamily(f"conda_store_disk_{shown}", text, value=getattr(disk, name))
+        for name, text, number in self._others:
+            yield GaugeMetricFamily(name, text, value=number())
 
     def _counted(self) -> Iterator[Metric]:
         living = select(EnvironmentRow).join(EnvironmentRow.namespace).where(*lists.living(), lists.listed())

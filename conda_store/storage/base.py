@@ -102,6 +102,10 @@ class Storage(ABC):
     def check_writable(self) -> None:
         """Raise `StorageFull` (`StorageReadOnly`) unless something small can be kept now."""
 
+    def free_bytes(self) -> int | None:
+        """Bytes that can still be kept; None where nobody can say."""
+        return None
+
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` under `key`, in place of what was there."""
         with self.writer(key) as out:

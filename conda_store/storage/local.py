@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -93,6 +94,12 @@ class LocalStorage(Storage):
 
     def check_writable(self) -> None:
         check_writable(self.root)
+
+    def free_bytes(self) -> int | None:
+        try:
+            return shutil.disk_usage(self.root).free
+        except OSError:
+            return None
 
     def _sweep_one(self, path: Path) -> bool:
         try:
