@@ -9,6 +9,7 @@ from conda_store.builds.policies import Policy
 from conda_store.db import Database
 from conda_store.errors import BadInput
 from conda_store.managers.admission import SubmissionLimits
+from conda_store.managers.homes import home_of
 from conda_store.managers.namespaces import checked_name
 from conda_store.managers.policies import Policies
 from conda_store.managers.solving import SolveManager
@@ -45,10 +46,10 @@ class CheckManager:
         return self.solves.solve_specification(submission.source, policy)
 
     def _read(self, identity: Identity, new: inputs.NewSpecification) -> tuple[str, Submission, Policy]:
-        namespace = checked_name(new.namespace or identity.primary_namespace)
-        # Before its rules are read: what is refused by them tells them.
-        identity.require_within("environment:create", namespace)
         with self.database.read() as session:
+            namespace = checked_name(new.namespace or home_of(session, identity, self.policies.options))
+            # Before its rules are read: what is refused by them tells them.
+            identity.require_within("environment:create", namespace)
             policy = self.policies.of(session, namespace, new)
         submission = read_submission(new, policy, self.limits)
         identity.require("environment:create", namespace, submission.name)
