@@ -87,12 +87,14 @@ def list_events(session: Session, build_id: int, after: int, limit: int) -> list
     return list(session.scalars(query.order_by(EventRow.number).limit(limit)))
 
 
-def usage(session: Session, patterns: Sequence[str]) -> dict[str, Usage]:
-    """What namespaces hold, by name in order; counts only environments that `patterns` cover."""
+def usage(session: Session, patterns: Sequence[str], names: Sequence[str] | None = None) -> dict[str, Usage]:
+    """What namespaces hold (those called `names`, or all), by name; counts only environments that `patterns` cover."""
     builds = and_(BuildRow.environment_id == EnvironmentRow.id, BuildRow.deleted_on.is_(None))
     counted = (func.count(EnvironmentRow.id.distinct()), func.count(BuildRow.id), func.sum(BuildRow.size))
     query = select(NamespaceRow.name, *counted).join(EnvironmentRow, EnvironmentRow.namespace_id == NamespaceRow.id)
     query = query.outerjoin(BuildRow, builds).where(*living(), listed(), visible(patterns)).group_by(NamespaceRow.name)
+    if names is not None:
+        query = query.where(NamespaceRow.name.in_(names))
     rows = session.execute(query.order_by(NamespaceRow.name)).all()
     return {name: Usage(environments, number, int(storage or 0)) for name, environments, number, storage in rows}
 

@@ -44,7 +44,7 @@ class NamespacesPage(NamespaceHandler):
         """All that one may see, with what they hold."""
         asked = self.queried(PageQuery)
         found = await self.ask(self.parts.namespaces.page, self.identity, asked, self.parts.page_limit)
-        usage = await self.ask(self.parts.usage.get, self.identity)
+        usage = await self.ask(self.parts.usage.get, self.identity, [one.name for one in found.data])
         may_create = self.identity.may_somewhere("namespace::create")
         self.page("namespaces.html", found=found, usage=usage, may_create=may_create)
 
@@ -63,7 +63,7 @@ class NamespacePage(NamespaceHandler):
     async def get(self, namespace: str) -> None:
         """What it holds against what it may hold, and with whom it is shared."""
         found = await self.ask(self.parts.namespaces.get, namespace)
-        usage = (await self.ask(self.parts.usage.get, self.identity)).get(namespace)
+        usage = (await self.ask(self.parts.usage.get, self.identity, [namespace])).get(namespace)
         settings = await self.ask(self.parts.settings.get, namespace)
         quotas = {name: settings[name] for name in QUOTAS}
         await self.show("namespace.html", namespace, found=found, usage=usage, quotas=quotas)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from conda_store import models
@@ -15,8 +16,8 @@ class UsageManager:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def get(self, identity: Identity) -> dict[str, models.Usage]:
-        """By namespace, in the order of their names."""
+    def get(self, identity: Identity, names: Sequence[str] | None = None) -> dict[str, models.Usage]:
+        """By namespace, in the order of their names; of those called `names`, or of all."""
         with self.database.read() as session:
-            found = queries.usage(session, identity.patterns("environment::read"))
+            found = queries.usage(session, identity.patterns("environment::read"), names)
         return {name: models.Usage(**asdict(one)) for name, one in found.items()}
