@@ -19,7 +19,7 @@ def test_no_page_tells_a_docker_line_for_what_was_made_on_demand(tmp_path: Path)
         with pytest.raises(httpx.TimeoutException):
             httpx.get(f"{server.root}/v2/conda-store-dynamic/python/numpy.gt.1.0/manifests/latest", timeout=2)
         listed = server.web.get("").text
-        assert listed.count("docker run -it") == 1 and '/default/ordinary">docker</button>' in listed
+        assert listed.count("docker pull") == 1 and '/default/ordinary">docker</button>' in listed
         page = server.web.get("build/2/").text
         assert "conda-store-dynamic" in page and "docker run" not in page
 

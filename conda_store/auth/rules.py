@@ -66,10 +66,15 @@ def rights(identity: Identity, rules: Iterable[Rule]) -> tuple[Grant, ...]:
 
     What belonging to one namespace gives in another one makes nobody belong there: shares are not passed on.
     """
+    return reduced([*identity.grants, *(rule.grant for rule in applying(identity, rules))])
+
+
+def applying(identity: Identity, rules: Iterable[Rule]) -> list[Rule]:
+    """Those of the rules that give something to a caller."""
     given = tuple(rules)
     homes = {grant.pattern for grant in identity.grants if _works_with(grant)}
     homes |= {rule.grant.pattern for rule in given if rule.makes_member and rule.includes(identity)}
-    return reduced([*identity.grants, *(rule.grant for rule in given if rule.includes(identity, homes))])
+    return [rule for rule in given if rule.includes(identity, homes)]
 
 
 def covering(rules: Iterable[Rule], namespace: str, environment: str = "*") -> list[Rule]:

@@ -8,6 +8,7 @@ from conda_store.errors import BadInput, CondaStoreError
 from conda_store.handlers.page import PageHandler
 from conda_store.handlers.verbs import needs_permission
 from conda_store.inputs import NewSpecification
+from conda_store.managers.builds import BuildNotFound
 from conda_store.models import Checked, Solution
 
 
@@ -85,8 +86,15 @@ class EditPage(SpecificationForm):
 
     @needs_permission("environment:create")
     async def get(self, namespace: str, name: str) -> None:
-        """The form with the current specification in it."""
+        """The form with the specification of the current build in it, or of the one that the address names."""
         build_id = await self.ask(self.parts.environments.current_build_id, namespace, name)
+        if self.get_query_argument("build", ""):
+            build_id = self.form_number("build")
+            await self._check_belongs(build_id, namespace, name)
         content = await self.ask(self.parts.artifacts.yaml, build_id)
         text = b"".join(content.chunks(0, content.size)).decode()
         await self.show(text, namespace, name)
+
+    async def _check_belongs(self, build_id: int, namespace: str, name: str) -> None:
+        if await self.ask(self.parts.builds.entity, build_id) != (namespace, name):
+            raise BuildNotFound(f"'{namespace}/{name}' has no build {build_id}.")

@@ -43,8 +43,9 @@ class UserPage(FormHandler):
     async def show(self, **values: Any) -> None:
         """The page; a new token's secret stands on it once."""
         tokens = await self.ask(self.parts.tokens.list, self.identity)
+        reasons = await self.ask(self.parts.access.own, self.identity)
         known = {"secret": None, "failure": None} | values
-        self.page("user.html", tokens=tokens, roles=self.identity.entity_roles(), **known)
+        self.page("user.html", tokens=tokens, reasons=reasons, **known)
 
 
 class RevokeToken(FormHandler, ApiHandler):

@@ -29,6 +29,11 @@ class AccessManager:
                 live_environment(session, namespace, name)
         return [_shown(rule) for rule in self.rights.rules_on(namespace, name or "*")]
 
+    def own(self, identity: Identity) -> list[models.Access]:
+        """Every reason for which a caller has a role somewhere, by place."""
+        found = [_shown(rule) for rule in self.rights.reasons(identity)]
+        return sorted(found, key=lambda one: (one.pattern, one.role))
+
     async def tokens(self, namespace: str, name: str | None = None) -> list[models.Access]:
         """Tokens that count, each with the highest role that it gives here at this moment."""
         found = []

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from conda_store.audit import SERVER
 from conda_store.auth.bindings import Bindings
 from conda_store.auth.permissions import Grant, Identity
-from conda_store.auth.rules import Rule, Subject, covering, rights
+from conda_store.auth.rules import Rule, Subject, applying, covering, rights
 from conda_store.db import Database
 from conda_store.db.errors import repeated
 from conda_store.db.orm import NamespaceRow, RoleMappingRow
@@ -27,6 +27,7 @@ from conda_store.managers.watching import Watcher
 
 log = logging.getLogger(__name__)
 
+_SAID = "said by who signs people in"
 _CACHED = 4096
 # As long as it is kept who somebody is; what is changed in this process counts at once.
 _CACHE_SECONDS = 30.0
@@ -55,6 +56,18 @@ class RightsManager:
         homes = [rule for name, kind in kinds.items() for rule in self._home_rules(name, kind)]
         grants = rights(identity, [*self.bindings.rules, *homes, *shared])
         return replace(identity, grants=grants, primary_namespace=_primary(identity, kinds, grants))
+
+    def reasons(self, identity: Identity) -> list[Rule]:
+        """The rules that give something to a caller with all their rights, and what the authenticator gives besides."""
+        wanted = self._wanted(identity)
+        with self.database.read() as session:
+            kinds, shared = _kinds(session, wanted), mapping_rules(session)
+        homes = [rule for name, kind in kinds.items() for rule in self._home_rules(name, kind)]
+        # Without their grants: what is shared with a namespace is given to those who belong there by a rule.
+        found = applying(replace(identity, grants=()), [*self.bindings.rules, *homes, *shared])
+        explained = {rule.grant for rule in found}
+        said = [grant for grant in identity.grants if grant not in explained]
+        return [*found, *(Rule(Subject.USER, identity.name or "", grant, _SAID) for grant in said)]
 
     def _of_nobody(self, identity: Identity) -> Identity:
         """The same for whoever shows nothing: asks no database."""
