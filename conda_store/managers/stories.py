@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from conda_store.builds.artifact_states import ArtifactState, ArtifactType
 from conda_store.db import Database
 from conda_store.db.orm import ArtifactRow, BuildRow, EventRow, TagRow
 from conda_store.db.overviews import shared_digests
@@ -67,12 +70,13 @@ class PlatformImage:
 
 @dataclass(frozen=True)
 class ArtifactProgress:
-    """An artifact in whatever state it is."""
+    """An artifact in whatever state it is; `digest` is that of its file, or of the list that it is put together by."""
 
     kind: str
     state: str
     reason: str | None
     size: int
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,25 +99,36 @@ class StoryManager:
 
     def __init__(self, database: Database, storage: Storage) -> None:
         self.database, self.storage = database, storage
+        # A stored file never changes, so it is read once.
+        self._digest_of = lru_cache(1024)(self._read_digest)
 
     def get(self, build_id: int) -> Story:
         """Raises `BuildNotFound`."""
         with self.database.read() as session:
             build = live_build(session, build_id)
+            tag = session.scalar(select(TagRow).where(TagRow.build_id == build.id).limit(1))
             return Story(
                 author=build.requested_by,
                 stages=_stages(session, build),
-                artifacts=tuple(
-                    ArtifactProgress(row.artifact_type, row.state, row.reason, row.size)
-                    for row in _artifacts(session, build)
-                ),
-                images=self._images(session, build),
+                artifacts=tuple(self._artifact(row, tag.digest if tag else "") for row in _artifacts(session, build)),
+                images=self._images(session, tag) if tag else (),
             )
 
-    def _images(self, session: Session, build: BuildRow) -> tuple[PlatformImage, ...]:
-        tag = session.scalar(select(TagRow).where(TagRow.build_id == build.id).limit(1))
-        if tag is None:
-            return ()
+    def _artifact(self, row: ArtifactRow, image: str) -> ArtifactProgress:
+        digest = ""
+        if row.state == ArtifactState.READY and row.key:
+            digest = image if row.artifact_type == ArtifactType.DOCKER_MANIFEST else self._digest_of(row.key)
+        return ArtifactProgress(row.artifact_type, row.state, row.reason, row.size, digest)
+
+    def _read_digest(self, key: str) -> str:
+        if not key.startswith("artifacts/"):
+            return ""
+        try:
+            return f"sha256:{hashlib.sha256(self.storage.get(key)).hexdigest()}"
+        except NotStored:
+            return ""
+
+    def _images(self, session: Session, tag: TagRow) -> tuple[PlatformImage, ...]:
         try:
             documents = self._manifests(tag.digest)
             layers = [self._layers(manifest) for _, _, manifest in documents]
