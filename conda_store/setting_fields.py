@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -16,6 +17,7 @@ from conda_store.policy_settings import QUOTAS, PolicySettings
 from conda_store.settings import DeploymentSettings, SettingInvalid, Settings, Values
 
 _EMPTY_LIST = "[]"
+GROUPS = ("Policy", "Quotas", "Builds", "Deployment")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,14 @@ def fields(own: Values, effective: Values, *, deployment: bool, environment: boo
         yield Field(name, info.description or "", group, is_long, text, written(effective.get(name)))
 
 
+def grouped(own: Values, effective: Values, *, deployment: bool, environment: bool) -> dict[str, list[Field]]:
+    """The fields by group, in the order in which they are shown."""
+    found: dict[str, list[Field]] = {group: [] for group in GROUPS}
+    for field in fields(own, effective, deployment=deployment, environment=environment):
+        found[field.group].append(field)
+    return {group: some for group, some in found.items() if some}
+
+
 def written(value: Any) -> str:
     """A value as its field shows it."""
     if value is None:
@@ -65,13 +75,25 @@ def read(texts: Mapping[str, str]) -> dict[str, Any]:
 def _value(name: str, text: str) -> Any:
     if not text:
         return None
-    kind = Settings().model_dump()[name]
-    if isinstance(kind, list):
+    kinds = _kinds(name)
+    if "array" in kinds:
         return [] if text == _EMPTY_LIST else [line.strip() for line in text.splitlines() if line.strip()]
-    if isinstance(kind, str):
+    if "string" in kinds:
         return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         problem = Problem("is no YAML", path=name)
         raise SettingInvalid(f"{name} is no YAML: write it as docs/policy.md shows it.", [problem]) from None
+
+
+@lru_cache(1)
+def _schema() -> dict[str, Any]:
+    found: dict[str, Any] = Settings.model_json_schema()["properties"]
+    return found
+
+
+def _kinds(name: str) -> set[str]:
+    """The JSON types that a setting may have."""
+    one = _schema()[name]
+    return {choice["type"] for choice in one.get("anyOf", [one])}

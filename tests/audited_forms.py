@@ -61,6 +61,16 @@ CASES: dict[tuple[str, str], tuple[Callable[[Server], Any], Act, Action]] = {
         filling("namespace/", namespace="formed"),
         Action.NAMESPACE_CREATED,
     ),
+    ("post", "admin/settings/"): (
+        lambda _: None,
+        filling("admin/settings/", conda_solve_platforms="linux-64"),
+        Action.SETTINGS_UPDATED,
+    ),
+    ("post", f"{_ENVIRONMENT}settings/"): (
+        two_builds,
+        filling("environment/cases/changed/settings/", conda_solve_platforms="linux-64"),
+        Action.SETTINGS_UPDATED,
+    ),
     ("post", f"{_NAMESPACE}settings/"): (
         with_namespaces,
         filling("namespace/cases/settings/", conda_solve_platforms="linux-64"),

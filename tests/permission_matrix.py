@@ -123,6 +123,10 @@ GET       namespace/                                     200  200  200  200  200
 POST      namespace/                                     403  403  403  403  303  303  403  403  403  -
 GET       namespace/{namespace}/                         403  403  200  200  200  200  200  403  403  404
 GET       namespace/{namespace}/settings/                403  403  403  200  200  200  403  403  403  404
+GET       admin/settings/                                403  403  403  403  403  200  403  403  403  -
+POST      admin/settings/                                403  403  403  403  403  303  403  403  403  -
+GET       environment/{namespace}/{name}/settings/       403  403  403  200  200  200  403  403  403  404
+POST      environment/{namespace}/{name}/settings/       403  403  403  403  303  303  403  403  403  404
 POST      namespace/{namespace}/settings/                403  403  403  403  303  303  403  403  403  404
 GET       namespace/{namespace}/access/                  403  403  403  200  200  200  403  403  403  404
 POST      namespace/{namespace}/role/                    403  403  403  403  303  303  403  403  403  404

@@ -72,7 +72,10 @@ REQUESTS: dict[tuple[str, str], dict[str, Any]] = {
             "build/{build}/rebuild/": {},
             "build/{build}/delete/": {"confirmation": "{build}"},
             "namespace/": {"namespace": "{namespace}-new"},
-            "namespace/{namespace}/settings/": {"conda_default_packages": "one"},
+            **{
+                f"{place}settings/": {"conda_default_packages": "one"}
+                for place in ("admin/", "namespace/{namespace}/", "environment/{namespace}/{name}/")
+            },
             "namespace/{namespace}/role/": {"other_namespace": STRANGERS, "role": "viewer"},
             "namespace/{namespace}/role/delete/": {"other_namespace": FRIENDS},
             "namespace/{namespace}/delete/": {"confirmation": "{namespace}"},

@@ -10,7 +10,14 @@ from conda_store.handlers.verbs import filtered, needs_permission
 from conda_store.inputs import OverviewQuery, PackageQuery
 from conda_store.models import Package, Page
 
-_OFFERED = ("environment::update", "environment:create", "environment::delete", "build::delete", "environment::solve")
+_OFFERED = (
+    "setting::read",
+    "environment::update",
+    "environment:create",
+    "environment::delete",
+    "build::delete",
+    "environment::solve",
+)
 
 
 class EnvironmentsPage(PageHandler):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from conda_store import setting_fields
-from conda_store.errors import CondaStoreError
 from conda_store.handlers.page_actions import FormHandler
 from conda_store.handlers.verbs import filtered, needs_permission
 from conda_store.inputs import NamespaceRoleChange, PageQuery
@@ -67,36 +65,6 @@ class NamespacePage(NamespaceHandler):
         settings = await self.ask(self.parts.settings.get, namespace)
         quotas = {name: settings[name] for name in QUOTAS}
         await self.show("namespace.html", namespace, found=found, usage=usage, quotas=quotas)
-
-
-class NamespaceSettings(NamespaceHandler):
-    """`/namespace/{namespace}/settings/`"""
-
-    @needs_permission("setting::read")
-    async def get(self, namespace: str) -> None:
-        """Every setting with what it says here and what counts otherwise."""
-        await self._show(namespace)
-
-    @needs_permission("setting::update")
-    async def post(self, namespace: str) -> None:
-        """Change what the form changes; with an error the form comes back as it was written."""
-        texts = {name: self.get_body_argument(name, "", strip=False) for name in self.request.body_arguments}
-        trusted = self.identity.may("setting::update", "*", "*")
-        try:
-            changes = setting_fields.read(texts)
-            await self.ask(self.parts.settings.change, self.actor, changes, namespace, None, trusted=trusted)
-        except CondaStoreError as error:
-            self.set_status(error.status)
-            await self._show(namespace, texts, error)
-        else:
-            self.see("namespace", namespace, "settings")
-
-    async def _show(self, namespace: str, texts: dict[str, str] | None = None, failure: Any = None) -> None:
-        own = await self.ask(self.parts.settings.get, namespace, own=True)
-        effective = await self.ask(self.parts.settings.get, namespace)
-        fields = list(setting_fields.fields(own, effective, deployment=False))
-        groups = {one: [field for field in fields if field.group == one] for one in ("Policy", "Quotas", "Builds")}
-        await self.show("settings.html", namespace, groups=groups, texts=texts or {}, failure=failure)
 
 
 class NamespaceRoles(NamespaceHandler):

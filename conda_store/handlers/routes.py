@@ -42,9 +42,9 @@ from conda_store.handlers.page_namespaces import (
     NamespaceAccess,
     NamespacePage,
     NamespaceRoles,
-    NamespaceSettings,
     NamespacesPage,
 )
+from conda_store.handlers.page_settings import SettingsPage
 from conda_store.handlers.page_static import StaticFile
 from conda_store.handlers.page_user import RevokeToken, UserPage
 from conda_store.handlers.router import Route
@@ -111,7 +111,10 @@ ROUTES = (
     Route("environment/{namespace}/{name}/compare/", Compare),
     Route("namespace/", NamespacesPage),
     Route("namespace/{namespace}/", NamespacePage),
-    Route("namespace/{namespace}/settings/", NamespaceSettings),
+    *(
+        Route(f"{place}settings/", SettingsPage)
+        for place in ("admin/", "namespace/{namespace}/", "environment/{namespace}/{name}/")
+    ),
     Route("namespace/{namespace}/access/", NamespaceAccess),
     Route("namespace/{namespace}/role/", NamespaceRoles),
     Route("namespace/{namespace}/role/delete/", EndNamespaceRole),
