@@ -1,5 +1,7 @@
-// Follows a build. After a break the browser comes back by itself and says which event it has seen last.
-export {};
+// Shows a build while it goes on: status, progress, log, artifacts.
+import { Following } from "./following";
+import { add } from "./log";
+import { place } from "./place";
 
 interface Progress {
   stage: string;
@@ -20,53 +22,11 @@ interface Artifact {
   size?: number;
 }
 
-function place<T extends HTMLElement>(id: string): T {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`This page has no #${id}.`);
-  return found as T;
-}
-
-const log = place("log");
 const status = place("status");
 const reason = place("reason");
 const artifacts = place("artifacts");
-const follow = place<HTMLInputElement>("follow");
-const search = place<HTMLInputElement>("find");
-const running = status.dataset["status"] ?? "";
-const lines: string[] = [];
-let waiting: string[] = [];
-
-// A thousand lines that arrive at once are one change of the page.
-function show(): void {
-  const wanted = search.value.toLowerCase();
-  const fresh = wanted ? waiting.filter((line) => line.toLowerCase().includes(wanted)) : waiting;
-  waiting = [];
-  if (fresh.length) log.append(fresh.map((line) => `${line}\n`).join(""));
-  if (follow.checked) log.scrollTop = log.scrollHeight;
-}
-
-function add(line: string): void {
-  lines.push(line);
-  if (waiting.push(line) === 1) requestAnimationFrame(show);
-}
-
-function filter(): void {
-  const wanted = search.value.toLowerCase();
-  const found = wanted ? lines.filter((line) => line.toLowerCase().includes(wanted)) : lines;
-  log.textContent = found.map((line) => `${line}\n`).join("");
-  place("found").textContent = wanted ? `${found.length} of ${lines.length} lines` : "";
-  waiting = [];
-  if (follow.checked) log.scrollTop = log.scrollHeight;
-}
-
-search.addEventListener("input", filter);
-place<HTMLInputElement>("wrap").addEventListener("change", (event) =>
-  log.classList.toggle("wrapped", (event.target as HTMLInputElement).checked),
-);
-// Whoever scrolls back wants to read, and whoever comes to the end wants to follow.
-log.addEventListener("scroll", () => {
-  follow.checked = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
-});
+const link = place("link");
+const running = ["QUEUED", "BUILDING"].includes(status.dataset["status"] ?? "");
 
 const stages = new Map<string, HTMLElement>();
 
@@ -124,18 +84,21 @@ function showArtifact(data: Artifact): void {
   item.textContent = `${data.artifact_type}: ${data.state}${why}${size}`;
 }
 
-const events = new EventSource(log.dataset["events"] ?? "");
-
-function listen<T>(kind: string, take: (data: T) => void): void {
-  events.addEventListener(kind, (event) => take(JSON.parse((event as MessageEvent<string>).data)));
+function showLink(words: string): void {
+  link.textContent = words;
+  link.hidden = !words;
 }
 
-listen<{ text: string }>("log", (data) => add(data.text));
-listen<Progress>("progress", showProgress);
-listen<Ended>("status", showStatus);
-listen<Artifact>("artifact", showArtifact);
-// When all has been told the server closes for good: what a build leaves (times, layers) is then on the page itself.
-events.addEventListener("error", () => {
-  if (events.readyState !== EventSource.CLOSED) return;
-  if (["QUEUED", "BUILDING"].includes(running)) window.location.reload();
+const following = new Following(place("log").dataset["events"] ?? "", {
+  // What a build leaves (times, layers) is then on the page itself.
+  told: () => (running ? window.location.reload() : showLink("")),
+  refused: () => showLink("This build can be followed no longer: load the page again."),
+  waiting: (isWaiting) =>
+    showLink(
+      isWaiting ? "The server does not answer: this page goes on by itself when it does." : "",
+    ),
 });
+following.on<{ text: string }>("log", (data) => add(data.text));
+following.on<Progress>("progress", showProgress);
+following.on<Ended>("status", showStatus);
+following.on<Artifact>("artifact", showArtifact);
