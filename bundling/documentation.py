@@ -19,4 +19,6 @@ if __name__ == "__main__":
         TARGET.mkdir()
         for fragment in sorted(Path(folder, "out").glob("*.fjson")):
             if fragment.stem not in ("genindex", "search"):
-                shutil.copyfile(fragment, TARGET / f"{fragment.stem}.json")
+                # Who has no mouse scrolls a long line, too, once it can be focused.
+                text = fragment.read_text().replace("<pre>", '<pre tabindex=\\"0\\">')
+                (TARGET / f"{fragment.stem}.json").write_text(text)

@@ -70,9 +70,7 @@ class LoginPage(SigningInHandler):
         attempt = SigningIn.begin(callback, target)
         elsewhere = await self.parts.callers.authenticator.elsewhere(attempt)
         if elsewhere is None:
-            # Chromium holds a redirect after a form to the page's policy (CSP 3, 'form-action').
-            self.let_forms_lead_to(self.parts.rules.other_origin(target))
-            self.page("login.html", next=target)
+            self._show(target)
             return
         # Lax, since it is another site that sends the browser back.
         self.keep(attempt.cookie, attempt.sealed(self.parts.sessions.sealer), ATTEMPT_SECONDS, "Lax")
@@ -94,11 +92,18 @@ class LoginPage(SigningInHandler):
             self.redirect(target, status=303)
 
     def show_failure(self, failure: Failure) -> None:
-        """Whoever asks in JSON hears so."""
+        """Whoever asks in JSON hears so; whoever mistyped has the form again, and still goes where they wanted."""
         if self._is_json:
             self.send(failure.envelope(), failure.status)
+        elif failure.code == CredentialsInvalid.code and self.request.method == "POST":
+            self._show(self.next_target(), failure)
         else:
             super().show_failure(failure)
+
+    def _show(self, target: str, failure: Failure | None = None) -> None:
+        # Chromium holds a redirect after a form to the page's policy (CSP 3, 'form-action').
+        self.let_forms_lead_to(self.parts.rules.other_origin(target))
+        self.page("login.html", next=target, failure=failure)
 
     def _asked(self) -> Login:
         if not self._is_json:

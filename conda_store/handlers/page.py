@@ -100,7 +100,9 @@ class PageHandler(Handler):
 
     def show_failure(self, failure: Failure) -> None:
         """An error as a page."""
-        self.page("error.html", failure=failure, phrase=HTTPStatus(failure.status).phrase)
+        # Whoever signs in then comes back to what was refused; a form would have to be written anew.
+        here = self.request.uri if self.request.method == "GET" else ""
+        self.page("error.html", failure=failure, phrase=HTTPStatus(failure.status).phrase, here=here)
 
 
 def _age(time: datetime | None) -> Markup:

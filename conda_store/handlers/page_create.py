@@ -22,7 +22,8 @@ class SpecificationForm(PageHandler):
         namespaces = await self.ask(self.parts.overview.writable, self.identity)
         known = {"failure": None, "checked": None, "solution": None, "is_fresh": False} | values
         may = {one: self.identity.may(one, namespace, name or "*") for one in ("environment::update",)}
-        is_free = self.identity.may_somewhere("namespace::create")
+        # Only whoever may make any namespace writes one; the others choose among theirs.
+        is_free = self.identity.may("namespace::create", "*", "*")
         places = {"namespace": namespace, "name": name, "namespaces": namespaces, "may": may, "is_free": is_free}
         self.page("create.html", text=text, **places, **known)
 
