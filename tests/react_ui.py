@@ -98,7 +98,7 @@ class Visit:
         self.page.wait_for_url(f"{self.server.root}/**")
         self.page.fill("input[name=username]", name)
         self.page.fill("input[name=password]", password)
-        self.page.click("button:has-text('Sign in')")
+        self.page.click("button:has-text('Login')")
         self.page.wait_for_url(f"{self.ui.origin}/**")
         self.page.wait_for_selector("text=Log out")
 

@@ -130,7 +130,7 @@ def test_a_token_that_was_revoked_counts_no_longer(hub: Hub) -> None:
 
 def sign_in(page: Any, hub: Hub, name: str) -> None:
     page.goto(f"{hub.url}{SERVICE}")
-    page.click("text=Sign in")
+    page.click("text=Login")
     page.fill("#username_input", name)
     page.fill("#password_input", PASSWORD)
     page.click("#login_submit")
@@ -148,8 +148,8 @@ def test_a_browser_signs_in_creates_and_signs_out(hub: Hub, browser: Any) -> Non
     page.fill(".cm-content", YAML.format(name="drawn"))
     page.click("button:has-text('Build')")
     page.wait_for_url("**/build/*/")
-    page.click("text=Sign out")
-    page.wait_for_selector("text=Sign in")
+    page.click("text=Log out")
+    page.wait_for_selector("text=Login")
     assert "data/of-data" not in page.text_content("main")
 
 

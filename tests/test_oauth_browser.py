@@ -77,7 +77,7 @@ def test_a_browser_signs_in_builds_and_signs_out(page: Any, tmp_path: Path) -> N
         with running(tmp_path / "server", authenticator_class=OAuth2Authenticator, **known) as server:
             root = f"{server.root}{server.app.prefix}"
             page.goto(root)
-            page.click("text=Sign in")
+            page.click("text=Login")
             page.click("button:has-text('Deny')")
             # This provider forgets the state when it refuses: that proves nothing, so it is nobody's answer.
             page.wait_for_selector("text=not begun in this browser")
@@ -94,6 +94,6 @@ def test_a_browser_signs_in_builds_and_signs_out(page: Any, tmp_path: Path) -> N
             assert "ana@lab.org/course" in page.text_content("main")
             roles = page.request.get(f"{root}api/v1/permission/").json()["data"]["entity_roles"]
             assert roles["ana@lab.org/*"] == ["admin"] and roles["data/*"] == ["developer"] and "*/*" not in roles
-            page.click("text=Sign out")
-            page.wait_for_selector("text=Sign in")
+            page.click("text=Log out")
+            page.wait_for_selector("text=Login")
             assert "ana@lab.org" not in page.text_content("body")

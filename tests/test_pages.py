@@ -102,7 +102,7 @@ def test_every_page_as_everybody(browser: Any, server: Server, builds: dict[str,
             assert visitor.page.locator("h1").count() == 1 or path.startswith("docs/"), path
             assert (path, visitor.overflow()) == (path, [])
             if expected == 403 and not name:
-                assert visitor.offers("main a:has-text('Sign in')")
+                assert visitor.offers("main a:has-text('Login')")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -137,7 +137,7 @@ def test_nothing_stands_in_the_way_of_those_who_see_or_move_otherwise(
 def test_a_sign_in_leads_back_to_what_was_refused(browser: Any, server: Server, builds: dict[str, int]) -> None:
     with visiting(browser, server) as visitor:
         visitor.open("environment/lab/course/?search=num")
-        visitor.click("Sign in")
+        visitor.click("Login")
         for typed in ("mistyped", secret_of("vera")):
             visitor.page.fill("#username", "vera")
             visitor.page.fill("#password", typed)

@@ -119,7 +119,7 @@ def test_on_https_the_cookie_is_for_https_only(tmp_path: Path) -> None:
             cookie = answer.headers["set-cookie"]
             assert ("Secure" in cookie) is (scheme == "https") and "Max-Age=43200" in cookie
             with sign_in(server, headers={"X-Forwarded-Proto": scheme}) as browser:
-                assert ("Sign out" in browser.get("").text) is True
+                assert ("Log out" in browser.get("").text) is True
 
 
 def test_a_credential_is_sealed_and_worthless_under_another_secret(server: Server) -> None:

@@ -53,6 +53,8 @@ class Authenticator(LoggingConfigurable):
         "helps whoever finds an unlocked screen.",
     ).tag(config=True)
 
+    #: What the button says that leads to where people sign in.
+    login_title = "Login"
     #: Encrypts what has to be kept or handed out; there once the server runs.
     sealer: Sealer
     memory: Memory

@@ -40,6 +40,7 @@ class HubAuthenticator(Authenticator):
     """Users, groups, services and tokens of a JupyterHub. Where the Hub is and who we are there says the environment
     that it gives to its services (JUPYTERHUB_API_URL, JUPYTERHUB_API_TOKEN, …)."""
 
+    login_title = "Login with JupyterHub"
     outage_seconds = Float(
         300.0,
         min=0,

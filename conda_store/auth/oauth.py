@@ -36,6 +36,9 @@ class OAuth2Authenticator(Authenticator):
     """People of an identity provider, by the authorization code flow with PKCE (docs/login.md). Scripts and docker use
     the tokens that people make here."""
 
+    login_title = Unicode(
+        "Login", help="What the button says that leads to the provider. Example: 'Login with the lab account'"
+    ).tag(config=True)
     client_id = Unicode(help="Name under which the provider knows this server. Example: 'conda-store'").tag(config=True)
     client_secret = Unicode(
         help="Secret that the provider gave for client_id. Better in client_secret_file, or in the environment "

@@ -17,6 +17,10 @@ class GitHubAuthenticator(OAuth2Authenticator):
     """People of GitHub or a GitHub Enterprise Server. Groups are their organizations, and teams as
     'organization.team'."""
 
+    @default("login_title")
+    def _login_title(self) -> str:
+        return "Login with GitHub"
+
     base_url = Unicode(
         "https://github.com", help="URL of GitHub, or of an Enterprise Server. Example: 'https://github.example.org'"
     ).tag(config=True)
@@ -60,6 +64,10 @@ class GitLabAuthenticator(OAuth2Authenticator):
     """People of gitlab.com or another GitLab. Groups are named with their whole path, 'lab/data'; for those of a
     group within a group c.RoleBindings.group_namespaces names the namespace."""
 
+    @default("login_title")
+    def _login_title(self) -> str:
+        return "Login with GitLab"
+
     base_url = Unicode("https://gitlab.com", help="URL of GitLab. Example: 'https://gitlab.example.org'").tag(
         config=True
     )
@@ -74,6 +82,10 @@ class GitLabAuthenticator(OAuth2Authenticator):
 class GoogleAuthenticator(OAuth2Authenticator):
     """People with a Google account. Their name is their address, and there are no groups; allowed_domains are
     organizations of Google Workspace (claim 'hd')."""
+
+    @default("login_title")
+    def _login_title(self) -> str:
+        return "Login with Google"
 
     base_url = Unicode("https://accounts.google.com", help="URL of the issuer.").tag(config=True)
     scope = List(Unicode(), ["openid", "email"], help="Scopes to ask for.").tag(config=True)
@@ -99,6 +111,10 @@ class GoogleAuthenticator(OAuth2Authenticator):
 class KeycloakAuthenticator(OAuth2Authenticator):
     """People of a realm of Keycloak. A mapper must tell their groups to the userinfo endpoint: 'Group Membership' for
     'groups', 'User Realm Role' for 'realm_access.roles'."""
+
+    @default("login_title")
+    def _login_title(self) -> str:
+        return "Login with Keycloak"
 
     base_url = Unicode(help="URL of Keycloak, with /auth where it has that. Example: 'https://sso.example.org'").tag(
         config=True

@@ -35,6 +35,11 @@ class Redirect(Model):
 class SigningInHandler(PageHandler):
     """Begins and ends sessions, and remembers attempts, in cookies that no script and no other path sees."""
 
+    @property
+    def here(self) -> str:
+        """Nobody wants to come back to these pages."""
+        return ""
+
     async def begin_session(self, who: SignedIn) -> None:
         """Let the browser be `who` from now on."""
         lifetime = timedelta(days=self.parts.callers.authenticator.session_days)

@@ -72,10 +72,17 @@ class PageHandler(Handler):
             "section": self.section,
             "nonce": self.nonce,
             "host": self.request.host,
+            "here": self.here,
+            "login_title": self.parts.callers.authenticator.login_title,
             "origin": f"{self.request.protocol}://{self.request.host}",
         }
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(self.parts.templates.get_template(template).render(**shared, **values))
+
+    @property
+    def here(self) -> str:
+        """Where whoever signs in comes back to; a form would have to be written anew."""
+        return self.request.uri or "" if self.request.method == "GET" else ""
 
     @property
     def form_token(self) -> str:
@@ -100,9 +107,7 @@ class PageHandler(Handler):
 
     def show_failure(self, failure: Failure) -> None:
         """An error as a page."""
-        # Whoever signs in then comes back to what was refused; a form would have to be written anew.
-        here = self.request.uri if self.request.method == "GET" else ""
-        self.page("error.html", failure=failure, phrase=HTTPStatus(failure.status).phrase, here=here)
+        self.page("error.html", failure=failure, phrase=HTTPStatus(failure.status).phrase)
 
 
 def _age(time: datetime | None) -> Markup:

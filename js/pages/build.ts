@@ -81,7 +81,10 @@ function showArtifact(data: Artifact): void {
     ? ` ${(data.size / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`
     : "";
   const why = data.reason ? ` (${data.reason})` : "";
-  item.textContent = `${data.artifact_type}: ${data.state}${why}${size}`;
+  // Its digest, which stands there already, changes no more.
+  const digest = item.querySelector("code");
+  item.textContent = `${data.artifact_type}: ${data.state}${why}${size} `;
+  if (digest) item.append(digest);
 }
 
 function showLink(words: string): void {
