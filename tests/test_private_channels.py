@@ -112,6 +112,22 @@ def test_a_solve_that_somebody_waits_for_uses_those_of_the_configuration(
         assert {one["name"] for one in answer.json()["solve"]} == {"a", "b"} and CANARY not in answer.text
 
 
+def test_what_a_file_would_install_is_found_with_those_of_its_namespace_alone(
+    tmp_path: Path, private: WatchedServer, base_image: str
+) -> None:
+    said = {private.url: {"kind": "basic", "user": "ana", "secret": "not this one"}}
+    with started(tmp_path, private, base_image, ChannelCredentials__channels=said) as server:
+        server.api.post("namespace/ours/")
+        own = {"channel": private.url, "kind": "basic", "user": "ana", "secret": CANARY}
+        assert server.api.put("namespace/ours/channel-credential/", json=own).status_code == 200
+        body = {"specification": "name: x\ndependencies: [a]\n"}
+        found = server.api.post("specification/solve/", json={**body, "namespace": "ours"})
+        assert found.status_code == 200, found.text
+        assert {one["name"] for one in found.json()["data"]["solve"]} == {"a", "b"} and CANARY not in found.text
+        refused = server.api.post("specification/solve/", json={**body, "namespace": "default"})
+        assert refused.status_code == 503 and "refuses access" in refused.text and CANARY not in refused.text
+
+
 def test_credentials_are_listed_without_them_and_can_be_taken_away(
     tmp_path: Path, private: WatchedServer, base_image: str
 ) -> None:

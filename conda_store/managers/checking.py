@@ -43,7 +43,7 @@ class CheckManager:
         if submission.is_lockfile:
             lock, _ = parse_lockfile(submission.source, default_name=submission.name)
             return self.solves.shown(next(iter(lock.platforms.values())))
-        return self.solves.solve_specification(submission.source, policy)
+        return self.solves.solve_specification(submission.source, policy, namespace)
 
     def _read(self, identity: Identity, new: inputs.NewSpecification) -> tuple[str, Submission, Policy]:
         with self.database.read() as session:

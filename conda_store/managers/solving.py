@@ -10,17 +10,19 @@ from typing import Any, ParamSpec
 import yaml
 
 from conda_store import models
+from conda_store.builds.credentials import read_credentials
 from conda_store.builds.levels import levels_of
 from conda_store.builds.policies import Policy, read_policy
 from conda_store.builds.recording import PIP_BUILD, PIP_CHANNEL, channel_ids
 from conda_store.builds.subject import JobSettings
 from conda_store.db import Database
-from conda_store.db.queries import list_channels
+from conda_store.db.queries import find_namespace, list_channels
 from conda_store.errors import SpecificationInvalid
 from conda_store.executors.solver_process import Asked
 from conda_store.executors.solving import SolvePool
 from conda_store.inputs import SolveQuery
 from conda_store.managers.shapes import channel_of
+from conda_store.packages.credentials import Credentials
 from conda_store.packages.locked import CondaPackage, LockedWheel, PlatformLock
 from conda_store.packages.submission import read_specification
 from conda_store.pieces.bytecode import machine_platform
@@ -56,15 +58,19 @@ class SolveManager:
         seconds = float(counting["conda_max_solve_time"]) or None
         return self._solve(self._asked(asked, policy, seconds))
 
-    def solve_specification(self, source: str, policy: Policy) -> models.Solution:
-        """What would be installed on the first platform of a file that was read under `policy` without complaint."""
+    def solve_specification(self, source: str, policy: Policy, namespace: str) -> models.Solution:
+        """What would be installed in `namespace` on the first platform of a file that was read under its `policy`
+        without complaint."""
         with self.database.read() as session:
+            row = find_namespace(session, namespace)
+            own = Credentials() if row is None else read_credentials(session, row.id, self.settings.secret_file)
             counting = merged([self.settings.setting_options, *levels_of(session)])
         parsed = read_specification(source, policy.channels, default_name=_NAME, packages=policy.packages)
         completed = policy.packages.completed(parsed.specification)
         platform = next(iter(completed.platforms), machine_platform())
         seconds = float(counting["conda_max_solve_time"]) or None
-        return self._solve(Asked(source.encode(), policy.channels, platform, seconds, policy.packages))
+        credentials = own.over(self.settings.credentials)
+        return self._solve(Asked(source.encode(), policy.channels, platform, seconds, policy.packages, credentials))
 
     def shown(self, found: PlatformLock) -> models.Solution:
         """The packages of a lock."""
