@@ -22,7 +22,7 @@ from conda_store.auth.presets import (
     GoogleAuthenticator,
     KeycloakAuthenticator,
 )
-from conda_store.db.orm import SessionRow
+from conda_store.db.orm import AuditRow, SessionRow
 from conda_store.errors import BadInput
 from tests.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running_provider
 from tests.server import Server, running
@@ -156,6 +156,16 @@ def test_what_proves_nothing_lets_nobody_in(
     answer = sign_in(server, provider, mistake=mistake)
     assert answer.status_code == status and words in answer.text, answer.text
     assert answer.headers["content-type"].startswith("text/html") and SESSION_COOKIE not in answer.cookies
+
+
+def test_whom_the_provider_or_we_refuse_stands_in_the_audit_trail(provider: Provider, tmp_path: Path) -> None:
+    with serving(tmp_path, provider, allowed_groups=["data"]) as server:
+        assert sign_in(server, provider, mistake="other key").status_code == 403
+        assert sign_in(server, provider, "ben").status_code == 403
+        assert sign_in(server, provider, mistake="token down").status_code == 503
+        with server.app.database.read() as session:
+            rows = session.scalars(select(AuditRow).where(AuditRow.action == "session.refused").order_by(AuditRow.id))
+            assert [row.details.get("name") for row in rows] == [None, "ben"]
 
 
 @pytest.mark.parametrize("mistake", ["down", "discovery no json", "document of another", "no tls", "no keys"])

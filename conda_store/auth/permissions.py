@@ -55,6 +55,8 @@ class CredentialsInvalid(PermissionDenied):
     """Not allowed, and the credential that came along is wrong or has expired."""
 
     code = "credentials_invalid"
+    #: The name of whoever proved to be somebody, and is not let in.
+    who: str | None = None
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,11 @@ class SignInAnswer(SigningInHandler):
             raise CredentialsInvalid("This sign-in was not begun in this browser, or took too long: sign in again.")
         self.clear_cookie(attempt.cookie, path=self.parts.places.prefix)
         answer = {name: self.get_query_argument(name) for name in self.request.query_arguments}
-        found = await self.parts.callers.authenticator.by_answer(attempt, answer)
+        try:
+            found = await self.parts.callers.authenticator.by_answer(attempt, answer)
+        except CredentialsInvalid as error:
+            await self.ask(self.parts.sessions.refuse, self.identity.address, error.who)
+            raise
         if found is None or found.identity.name is None:
             await self.ask(self.parts.sessions.refuse, self.identity.address)
             raise CredentialsInvalid("You were not let in there: sign in again, or ask who runs it for access.")
