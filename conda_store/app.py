@@ -36,8 +36,9 @@ from conda_store.handlers.site import WebSettings
 from conda_store.image_builder import ImageBuilder
 from conda_store.limits import BuildLimits, OnDemandImages
 from conda_store.packages.channels import ChannelPolicy
-from conda_store.policy_options import ChannelCredentials, EnvironmentPolicy
+from conda_store.policy_options import ChannelCredentials, EnvironmentPolicy, check_channels
 from conda_store.registry_processes import RegistryProcesses, registry_sockets
+from conda_store.secret_options import SecretText
 from conda_store.service import Service, settle
 from conda_store.specification_grammar import platform_fault
 from conda_store.storage.local import check_writable
@@ -101,7 +102,7 @@ class CondaStore(ConfiguredApplication):
     prefix = Unicode(
         "/", help="Path below which pages and REST API lie; the registry is always at /v2/. Example: '/conda-store/'"
     ).tag(config=True)
-    database_url = Unicode(
+    database_url = SecretText(
         help="SQLAlchemy URL of the database. Default: SQLite in the directory, which must be a local disk. Example: "
         "'postgresql+psycopg://user:password@host/conda_store'"
     ).tag(config=True)
@@ -303,6 +304,7 @@ class CondaStore(ConfiguredApplication):
         """What builds have to know."""
         rules, channels = made(EnvironmentPolicy, self), (tuple(self.default_channels), tuple(self.allowed_channels))
         policy = ChannelPolicy(self.channel_alias, *channels, allowed_redirects=tuple(rules.allowed_redirects))
+        check_channels(policy)
         return JobSettings(
             database_url=self.database_url,
             store_directory=self.root / "store",

@@ -12,12 +12,11 @@ from traitlets.config import Application
 from traitlets.config.loader import PyFileConfigLoader
 
 from conda_store.errors import BadInput
+from conda_store.secret_options import HIDDEN, hidden_names
 
 Part = TypeVar("Part")
 
 CONFIG_FILE = "conda_store_config.py"
-# What is shown instead of one.
-_SECRET = "(secret)"  # noqa: S105
 
 
 class ConfiguredApplication(Application):
@@ -52,10 +51,10 @@ class ConfiguredApplication(Application):
 
     def start_show_config(self) -> None:
         """Print what is configured, but no secret (traits with the tag `secret`)."""
-        secret = {name for kind in self.classes for name in kind.class_traits(secret=True)}
+        kinds = [type(self), *self.classes]
         for options in self.config.values():
-            for name in secret & set(options):
-                options[name] = _SECRET
+            for name in hidden_names(kinds, options):
+                options[name] = HIDDEN
         super().start_show_config()
 
     def write_configuration(self) -> None:

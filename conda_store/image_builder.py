@@ -45,7 +45,7 @@ class ImageBuilder(Configurable):
         "the password. Empty by default: pulls are anonymous. Workers get them, and no log, error or database; keep "
         "the file of options readable for the server's user alone. Example: {'ghcr.io': ['ana', "
         "open('/run/secrets/ghcr').read().strip()]}",
-    ).tag(config=True)
+    ).tag(config=True, secret=True)
     insecure_registries = List(
         Unicode(),
         help="Hosts, with their port where it is not 80, that may speak plain HTTP, credentials included. Empty by "

@@ -8,9 +8,10 @@ from traitlets import Any as AnyTrait
 from traitlets import Dict, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
-from conda_store.errors import CondaStoreError
+from conda_store.errors import BadInput, CondaStoreError
 from conda_store.managers.policies import check_rules
-from conda_store.packages.channels import DEFAULT_REDIRECTS
+from conda_store.packages.channel_urls import normal_url
+from conda_store.packages.channels import DEFAULT_REDIRECTS, ChannelPolicy
 from conda_store.packages.credentials import Credential, Credentials
 from conda_store.settings import checked
 
@@ -51,7 +52,7 @@ class ChannelCredentials(Configurable):
         "'token' for conda's /t/<token>/. Empty by default. Only requests below that URL carry them. Workers get them, "
         "and no log, error or database; keep the file of options readable for the server's user alone. Example: "
         "{'https://conda.example.org/ours': {'kind': 'bearer', 'secret': open('/run/secrets/ours').read().strip()}}",
-    ).tag(config=True)
+    ).tag(config=True, secret=True)
 
     @validate("channels")
     def _whole(self, proposal: Any) -> Any:
@@ -65,6 +66,22 @@ class ChannelCredentials(Configurable):
     def credentials(self) -> Credentials:
         """What workers get."""
         return _read(self.channels)
+
+
+def check_channels(policy: ChannelPolicy) -> None:
+    """Raises `BadInput` for channels of the configuration that no environment could use, by the option's name."""
+    options = {
+        "channel_alias": (normal_url, (policy.alias,)),
+        "default_channels": (policy.channel_url, policy.default_channels),
+        "allowed_channels": (policy.channel_url, policy.allowed_channels),
+    }
+    for option, (read, channels) in options.items():
+        for channel in channels:
+            try:
+                # Something that may stand in a name, a host and a port, for what a pattern leaves open.
+                read(channel.replace("*", "1"))
+            except BadInput as error:
+                raise BadInput(f"c.CondaStore.{option}: {error.message}") from None
 
 
 def _read(channels: Any) -> Credentials:

@@ -44,6 +44,7 @@ def mount_table(directory: Path) -> Path:
     ("url", "reason"),
     [
         ("nonsense", "cannot be read.*sqlite:////directory"),
+        ("postgresql://u:secret@h:port/d", "cannot be read"),
         ("mysql://u:secret@h/d", "mysql is no database"),
         ("sqlite://", "is no file"),
         ("sqlite:///:memory:", "is no file"),

@@ -56,6 +56,7 @@ ORDER = [
     "image_options_grammar",
     "requirements",
     "sealing",
+    "secret_options",
     "specification_grammar",
     "yaml_marks",
     "errors",

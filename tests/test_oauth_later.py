@@ -228,9 +228,16 @@ def test_what_only_an_id_token_tells_counts_until_the_next_one(tmp_path: Path) -
 
 def test_no_secret_is_shown(provider: Provider, tmp_path: Path) -> None:
     file = tmp_path / "options.py"
-    file.write_text(
-        f"c.OAuth2Authenticator.client_secret = {CLIENT_SECRET!r}\nc.DummyAuthenticator.token = 'canary: token'\n"
-    )
+    options = {
+        "OAuth2Authenticator.client_secret": CLIENT_SECRET,
+        "DummyAuthenticator.token": "canary: token",
+        "ChannelCredentials.channels": {"https://c.example.org/a": {"kind": "bearer", "secret": "canary: channel"}},
+        "ImageBuilder.base_image_credentials": {"ghcr.io": ["ana", "canary: base"]},
+        "ServiceTokens.tokens": {"ci": {"sha256": "canary: service", "role_bindings": {"a/*": "viewer"}}},
+        "CondaStore.database_url": "postgresql://ana:canary@127.0.0.1:port/name",
+        "HubOAuth.api_token": "canary: Hub",
+    }
+    file.write_text("".join(f"c.{name} = {value!r}\n" for name, value in options.items()))
     serve = [sys.executable, "-m", "conda_store", "serve", f"--directory={tmp_path / 'server'}", "--port=0"]
     made = tmp_path / "made.py"
     for more in (
@@ -246,6 +253,16 @@ def test_no_secret_is_shown(provider: Provider, tmp_path: Path) -> None:
         done = subprocess.run([*serve, *more], capture_output=True, text=True, timeout=60)
         assert done.stdout + done.stderr and "canary" not in done.stdout + done.stderr, more
     assert "client_secret" in made.read_text() and "canary" not in made.read_text()
+
+
+@pytest.mark.parametrize("option", ["DummyAuthenticator.token", "CondaStore.database_url"])
+def test_a_secret_of_the_wrong_type_is_not_shown_either(option: str, tmp_path: Path) -> None:
+    file = tmp_path / "options.py"
+    file.write_text(f"c.{option} = ['canary']\n")
+    serve = [sys.executable, "-m", "conda_store", "serve", f"--directory={tmp_path / 'server'}", "--port=0"]
+    done = subprocess.run([*serve, f"--config={file}"], capture_output=True, text=True, timeout=60)
+    told = done.stdout + done.stderr
+    assert done.returncode == 1 and f"c.{option} must be a text" in told and "canary" not in told, told
 
 
 def test_no_secret_is_logged(provider: Provider, tmp_path: Path, caplog: Any, capfd: Any) -> None:

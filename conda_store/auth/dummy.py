@@ -10,6 +10,7 @@ from conda_store.auth.base import Authenticator, SignedIn, refuse_unless_loopbac
 from conda_store.auth.permissions import Grant, Identity
 from conda_store.auth.rules import Rule, Subject
 from conda_store.auth.tokens import fingerprint
+from conda_store.secret_options import SecretText
 
 _ANYWHERE = (Grant("*/*", "admin"),)
 
@@ -21,12 +22,12 @@ class DummyAuthenticator(Authenticator):
         "admin",
         help="Name of the one administrator, shown on pages and recorded with each build. Any text.",
     ).tag(config=True)
-    token = Unicode(
+    token = SecretText(
         "",
         help="Secret that proves who the administrator is: as 'Authorization: Bearer …', as the password of Basic, or "
         "on the login page. Empty by default: then no proof is asked for, and the server only listens on loopback, "
         "since whoever reaches it may do everything. Example: c.DummyAuthenticator.token = open('/run/token').read()",
-    ).tag(config=True, secret=True)
+    ).tag(config=True)
 
     async def by_secret(self, secret: str) -> Identity | None:
         return self._administrator(proof=self._proof) if self.token and self._is_mine(secret) else None

@@ -25,6 +25,7 @@ from conda_store.auth.signing_in import SigningIn
 from conda_store.auth.visiting import Visitors, VisitSettings
 from conda_store.auth.visits import Visit
 from conda_store.errors import BadInput
+from conda_store.secret_options import SecretText
 
 #: Holds the client secret where no option does.
 SECRET_VARIABLE = "CONDA_STORE_CLIENT_SECRET"  # noqa: S105
@@ -40,10 +41,10 @@ class OAuth2Authenticator(Authenticator):
         "Login", help="What the button says that leads to the provider. Example: 'Login with the lab account'"
     ).tag(config=True)
     client_id = Unicode(help="Name under which the provider knows this server. Example: 'conda-store'").tag(config=True)
-    client_secret = Unicode(
+    client_secret = SecretText(
         help="Secret that the provider gave for client_id. Better in client_secret_file, or in the environment "
         f"variable {SECRET_VARIABLE}, which are looked at when this is empty.",
-    ).tag(config=True, secret=True)
+    ).tag(config=True)
     client_secret_file = Unicode(
         help="Path of a file that holds the secret, readable for the server's user alone. Example: "
         "'/run/secrets/conda-store'"
@@ -161,7 +162,9 @@ class OAuth2Authenticator(Authenticator):
         visit = await self._visitors.met(granted, _nonce(attempt))
         who = self._identity(visit)
         if who is None:
-            raise CredentialsInvalid(f"'{visit.name}' of {place} may not use this server: ask who runs it for access.")
+            refused = CredentialsInvalid(f"'{visit.name}' of {place} may not use this server: ask who runs it.")
+            refused.who = visit.name
+            raise refused
         await self._visitors.greet(visit, self.memory)
         return SignedIn(who, visit.subject)
 

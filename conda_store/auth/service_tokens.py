@@ -85,7 +85,7 @@ class ServiceTokens(Configurable):
         "of the server); and what it may do: 'role_bindings', pattern → role or roles. 'primary_namespace' is "
         "'default' unless it says otherwise. Empty by default. Example: {'ci': {'token_file': '/run/secrets/ci', "
         "'role_bindings': {'data/*': 'developer'}, 'primary_namespace': 'data'}}",
-    ).tag(config=True)
+    ).tag(config=True, secret=True)
 
     @validate("tokens")
     def _readable(self, proposal: Any) -> Any:

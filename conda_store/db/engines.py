@@ -34,7 +34,7 @@ def parse_url(url: str) -> URL:
     """The URL of a database that conda-store can use, its driver filled in; raises DatabaseRefused or ExtraMissing."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text may hold a password, so it is not repeated.
         raise DatabaseRefused(f"The database URL cannot be read. {_EXAMPLES}") from None
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
