@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from conda_store.errors import BadInput, CondaStoreError, PolicyRefused, Specifi
 from conda_store.packages.channel_urls import is_below, normal_url, strip_credentials
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.submission import read_specification
+from conda_store.policy_options import check_channels
 from conda_store.specification import Specification
 
 ALIAS = "https://conda.anaconda.org"
@@ -106,6 +108,26 @@ def test_allowed(policy: ChannelPolicy, written: str, allowed: bool) -> None:
 def test_a_refusal_suggests_and_lists() -> None:
     assert "Did you mean 'conda-forge'?" in str(STRICT.channel_fault("conda-frge"))
     assert "Allowed are 'conda-forge', 'conda-forge/label/*'" in str(STRICT.channel_fault("zzz"))
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("default_channels", {"default_channels": ("https://ana:canary@conda.example.org/a",)}),
+        ("default_channels", {"default_channels": ("/srv/channel",)}),
+        ("allowed_channels", {"allowed_channels": ("https://conda.example.org/t/canary/*",)}),
+        ("channel_alias", {"alias": "conda.example.org"}),
+    ],
+)
+def test_a_server_does_not_start_with_channels_that_nobody_could_use(option: str, values: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match=rf"c\.CondaStore\.{option}: ") as refused:
+        check_channels(ChannelPolicy(**values))
+    assert "canary" not in str(refused.value)
+
+
+def test_patterns_and_defaults_are_channels_of_a_configuration() -> None:
+    allowed = ("*", "conda-*", "https://*.example.org/*", "http://127.0.0.1:*/a", "file:///srv/*", "defaults")
+    check_channels(ChannelPolicy(default_channels=("defaults", "bioconda"), allowed_channels=allowed))
 
 
 def test_channels_in_order() -> None:
