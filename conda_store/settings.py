@@ -6,7 +6,7 @@ counts for a build, `builds/levels.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -27,6 +27,12 @@ class SettingInvalid(BadInput):
     """A setting that there is not, or a value that it cannot have."""
 
     code = "setting_invalid"
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> SettingInvalid:
+        """With all problems, of which the message names the first."""
+        listed = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:10])
+        return cls(f"The settings are not as they should be: {listed}.", problems)
 
 
 def _platform(text: str) -> str:
@@ -140,7 +146,7 @@ def checked(changes: Values, *, deployment: bool = True) -> dict[str, Any]:
     try:
         valid = Settings.model_validate(values).model_dump(mode="json", include=set(values))
     except ValidationError as error:
-        raise SettingInvalid("The settings are not as they should be.", _problems(error)) from None
+        raise SettingInvalid.of(_problems(error)) from None
     return {name: valid.get(name) for name in changes}
 
 

@@ -73,8 +73,7 @@ def check_rules(values: Values, *, environment: bool) -> None:
             Problem("is counted for a namespace as a whole: set it there", path=name) for name in QUOTAS & values.keys()
         ]
     if problems:
-        listed = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:10])
-        raise SettingInvalid(f"The settings are not as they should be: {listed}.", problems)
+        raise SettingInvalid.of(problems)
 
 
 def _problems(values: Values) -> Iterator[Problem]:

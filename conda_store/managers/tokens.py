@@ -230,7 +230,7 @@ def _grants_of(bindings: Mapping[str, list[str]]) -> tuple[Grant, ...]:
 
 def _told(row: TokenRow) -> dict[str, Any]:
     """What the audit trail says of a token."""
-    return {"id": row.id, "name": row.name, "role_bindings": row.grants, "expiration": row.expires_on}
+    return {"id": row.id, "name": row.name, "role_bindings": row.grants, "expiration": row.expires_on.isoformat()}
 
 
 def _shown(row: TokenRow) -> models.Token:
