@@ -333,6 +333,17 @@ def test_files_that_find_no_room_wait_for_it(folder: Path, told: Log) -> None:
         wait_for(server.api, {"a0", "a1", "a2"})
 
 
+def test_a_file_beyond_a_quota_waits_for_another_one_to_go(folder: Path, told: Log) -> None:
+    write(folder, "a.yaml")
+    with watching(folder, EnvironmentPolicy__settings={"quota_environments": 1}) as server:
+        wait_for(server.api, {"a"})
+        write(folder, "b.yaml")
+        until(lambda: told("b.yaml", "has to wait", "quota_environments"), 30, lambda: told.text)
+        assert names(server.api) == {"a"} and len(builds(server.api)) == 1
+        (folder / "a.yaml").unlink()
+        wait_for(server.api, {"b"})
+
+
 def test_polling_sees_what_nobody_tells(folder: Path) -> None:
     options = {"FolderWatching__force_polling": True, "FolderWatching__polling_seconds": 0.05}
     with watching(folder, **options) as server:
