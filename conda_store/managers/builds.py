@@ -36,14 +36,13 @@ from conda_store.errors import BadInput, CondaStoreError
 from conda_store.executors.base import Executor
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.deleting import kept_kinds
-from conda_store.managers.homes import home_of
-from conda_store.managers.namespaces import checked_name, ensure_namespace
+from conda_store.managers.namespaces import ensure_namespace
 from conda_store.managers.paging import order_of, page_of
 from conda_store.managers.policies import Policies
+from conda_store.managers.proposals import read_proposal
 from conda_store.managers.shapes import build_of, package_of
-from conda_store.managers.submitting import Submission, read_submission
+from conda_store.managers.submitting import Submission
 from conda_store.packages.installer import check_prefix_length
-from conda_store.registry.names import repository
 from conda_store.storage.base import Storage
 
 
@@ -77,15 +76,9 @@ class BuildManager:
         Raises `SpecificationInvalid`, `PolicyRefused`, `PermissionDenied`, `TooManyBuilds`, `QuotaExceeded`,
         `StorageFull`.
         """
-        with self.database.read() as session:
-            namespace = checked_name(new.namespace or home_of(session, identity, self.policies.options))
-            # Before its rules are read: what is refused by them tells them.
-            identity.require_within("environment:create", namespace)
-            policy = self.policies.of(session, namespace, new)
-        submission = read_submission(new, policy, self.limits)
-        identity.require("environment:create", namespace, submission.name)
-        repository(namespace, submission.name)  # raises for a name that its image could not have
-        build_id = repeated(partial(self._write, identity, namespace, submission))
+        proposal = read_proposal(self.database, self.policies, self.limits, identity, new)
+        submission = proposal.submission
+        build_id = repeated(partial(self._write, identity, proposal.namespace, submission))
         self.executor.submit(build_id)
         return models.Submitted(
             build_id=build_id, warnings=[models.ProblemPlace.of(one) for one in submission.warnings]

@@ -5,16 +5,12 @@ from __future__ import annotations
 from conda_store import inputs, models
 from conda_store.auth.permissions import Identity
 from conda_store.builds.lockfile import parse_lockfile
-from conda_store.builds.policies import Policy
 from conda_store.db import Database
 from conda_store.errors import BadInput
 from conda_store.managers.admission import SubmissionLimits
-from conda_store.managers.homes import home_of
-from conda_store.managers.namespaces import checked_name
 from conda_store.managers.policies import Policies
+from conda_store.managers.proposals import Proposal, read_proposal
 from conda_store.managers.solving import SolveManager
-from conda_store.managers.submitting import Submission, read_submission
-from conda_store.registry.names import repository
 
 
 class CheckManager:
@@ -26,7 +22,7 @@ class CheckManager:
     def check(self, identity: Identity, new: inputs.NewSpecification) -> models.Checked:
         """Everything that is wrong with it, with places. Raises `PermissionDenied` where it could not be built."""
         try:
-            _, submission, _ = self._read(identity, new)
+            submission = self._read(identity, new).submission
         except BadInput as error:
             problems = [models.ProblemPlace.of(one) for one in error.problems]
             return models.Checked(name=None, problems=problems or [models.ProblemPlace(message=error.message)])
@@ -38,20 +34,13 @@ class CheckManager:
 
         Raises what submitting raises, and `SolveFailed`, `FetchFailed`, `TooManySolves`.
         """
-        namespace, submission, policy = self._read(identity, new)
-        identity.require("environment::solve", namespace, submission.name)
+        proposal = self._read(identity, new)
+        submission = proposal.submission
+        identity.require("environment::solve", proposal.namespace, submission.name)
         if submission.is_lockfile:
             lock, _ = parse_lockfile(submission.source, default_name=submission.name)
             return self.solves.shown(next(iter(lock.platforms.values())))
-        return self.solves.solve_specification(submission.source, policy, namespace)
+        return self.solves.solve_specification(submission.source, proposal.policy, proposal.namespace)
 
-    def _read(self, identity: Identity, new: inputs.NewSpecification) -> tuple[str, Submission, Policy]:
-        with self.database.read() as session:
-            namespace = checked_name(new.namespace or home_of(session, identity, self.policies.options))
-            # Before its rules are read: what is refused by them tells them.
-            identity.require_within("environment:create", namespace)
-            policy = self.policies.of(session, namespace, new)
-        submission = read_submission(new, policy, self.limits)
-        identity.require("environment:create", namespace, submission.name)
-        repository(namespace, submission.name)  # raises for a name that its image could not have
-        return namespace, submission, policy
+    def _read(self, identity: Identity, new: inputs.NewSpecification) -> Proposal:
+        return read_proposal(self.database, self.policies, self.limits, identity, new)

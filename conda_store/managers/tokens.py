@@ -230,7 +230,8 @@ def _grants_of(bindings: Mapping[str, list[str]]) -> tuple[Grant, ...]:
 
 def _told(row: TokenRow) -> dict[str, Any]:
     """What the audit trail says of a token."""
-    return {"id": row.id, "name": row.name, "role_bindings": row.grants, "expiration": row.expires_on.isoformat()}
+    ends = row.expires_on.isoformat() if row.expires_on else None
+    return {"id": row.id, "name": row.name, "role_bindings": row.grants, "expiration": ends}
 
 
 def _shown(row: TokenRow) -> models.Token:
