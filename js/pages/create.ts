@@ -9,6 +9,7 @@ import { EditorView, drawSelection, keymap, lineNumbers, placeholder } from "@co
 import { tags } from "@lezer/highlight";
 import { complete } from "./completion";
 import { findProblems, type Problem } from "./problems";
+import { typingOver } from "./typing";
 
 const area = document.querySelector<HTMLTextAreaElement>("textarea[name=specification]");
 const form = area?.form;
@@ -35,6 +36,7 @@ function edit(area: HTMLTextAreaElement, form: HTMLFormElement): void {
       drawSelection(),
       bracketMatching(),
       closeBrackets(),
+      typingOver,
       highlightSelectionMatches(),
       yaml(),
       syntaxHighlighting(colours),
