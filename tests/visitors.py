@@ -139,7 +139,8 @@ def visiting(browser: Any, server: Server, name: str | None = None, **options: A
         if name is not None:
             visitor.sign_in(name)
         yield visitor
-        assert visitor.take_problems() == []
+        problems = visitor.take_problems()
+        assert not problems, problems
     finally:
         visitor.context.close()
 
