@@ -24,6 +24,7 @@ from conda_store.auth.secret import ensure_secret
 from conda_store.auth.service_tokens import ServiceTokens
 from conda_store.builds.artifact_states import ArtifactType
 from conda_store.builds.subject import DEFAULT_ARTIFACTS, JobSettings
+from conda_store.collection_options import GarbageCollection
 from conda_store.configuration import ConfiguredApplication, made
 from conda_store.executors.base import Executor
 from conda_store.executors.elsewhere import ElsewhereExecutor
@@ -58,7 +59,8 @@ class CondaStore(ConfiguredApplication):
     # fmt: off
     classes = [  # noqa: RUF012  traitlets declares both so
         BuildLimits, EnvironmentPolicy, ChannelCredentials, AuditTrail, OnDemandImages, ImageBuilder, RoleBindings,
-        FolderWatching, ServiceTokens, Authenticator, DummyAuthenticator, HubAuthenticator, *PROVIDERS, LocalExecutor,
+        GarbageCollection, FolderWatching, ServiceTokens, Authenticator, DummyAuthenticator, HubAuthenticator,
+        *PROVIDERS, LocalExecutor,
     ]
     # fmt: on
     aliases = {  # noqa: RUF012
@@ -284,9 +286,9 @@ class CondaStore(ConfiguredApplication):
         for address in {self.address, self.registry_address}:
             self.authenticator.check_address(address)
         check_writable(self.root)
-        self.limits, self.on_demand = made(BuildLimits, self), made(OnDemandImages, self)
-        self.images, self.bindings = made(ImageBuilder, self), made(RoleBindings, self).bindings()
-        self.services, self.executor = made(ServiceTokens, self).services(), made(executor_class, self)
+        self.prepare()
+        self.bindings, self.services = made(RoleBindings, self).bindings(), made(ServiceTokens, self).services()
+        self.executor = made(executor_class, self)
         self.service = Service(self.job_settings(), self.executor, self.threads, partial(log_request, self.log))
         self.database = self.service.database
 
@@ -300,8 +302,13 @@ class CondaStore(ConfiguredApplication):
             idle_connection_timeout=self.idle_timeout_seconds,
         )
 
+    def prepare(self) -> None:
+        """Read the options of parts that `job_settings` tells of."""
+        self.limits, self.on_demand = made(BuildLimits, self), made(OnDemandImages, self)
+        self.images = made(ImageBuilder, self)
+
     def job_settings(self) -> JobSettings:
-        """What builds have to know."""
+        """What builds have to know, once `prepare` was called."""
         rules, channels = made(EnvironmentPolicy, self), (tuple(self.default_channels), tuple(self.allowed_channels))
         policy = ChannelPolicy(self.channel_alias, *channels, allowed_redirects=tuple(rules.allowed_redirects))
         check_channels(policy)
@@ -335,6 +342,7 @@ class CondaStore(ConfiguredApplication):
             page_limit=self.max_page_size,
             body_limit=self.max_body_bytes,
             audit_days=made(AuditTrail, self).keep_days,
+            collection=made(GarbageCollection, self).policy(),
             download_wait_seconds=self.download_wait_seconds,
             submissions=self.limits.of_submissions(),
             on_demand=self.on_demand.settings(),

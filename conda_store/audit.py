@@ -42,6 +42,7 @@ class Action(StrEnum):
     CREDENTIAL_DELETED = "channel-credential.deleted"
     TOKEN_CREATED = "token.created"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    STORE_COLLECTED = "store.collected"
     SIGNED_IN = "session.started"
     SIGNED_OUT = "session.ended"
     SIGN_IN_REFUSED = "session.refused"

@@ -168,6 +168,26 @@ def upgrade_db(**options: Any) -> None:
     with_extra("server", move)
 
 
+@cli.command()
+@click.option("--config", type=_FILE, help="File of options, as for `serve`.")
+@click.option("--directory", type=_FILE, help="Directory of the server, as for `serve`.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed and why, and remove nothing.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Text for people or JSON.")
+def gc(**options: Any) -> None:
+    """Remove what was deleted, and what nothing needs any more, from a server's disk.
+
+    On the server's machine, whether the server runs or not; c.GarbageCollection says what stays for how long. It can be
+    interrupted at any time.
+    """
+
+    def collect() -> None:
+        from conda_store.collection_command import collect_garbage
+
+        collect_garbage(**options, say=click.echo)
+
+    with_extra("server", collect)
+
+
 def _build(options: dict[str, Any]) -> None:
     from conda_store.builds.progress import Progress
     from conda_store.builds.runner import Build, BuildRequest
@@ -176,6 +196,7 @@ def _build(options: dict[str, Any]) -> None:
     from conda_store.pieces.bytecode import machine_platform
     from conda_store.pieces.compression import Compression
     from conda_store.registry.settings import ImageSettings
+    from conda_store.storage.uses import working
     from conda_store.terminal import TerminalProgress, print_summary
 
     targets = {name: absolute(options[name]) for name in ("prefix", "lock", "archive", "oci")}
@@ -197,7 +218,7 @@ def _build(options: dict[str, Any]) -> None:
     )
     workshop.sweep()
     progress = Progress() if options["quiet"] else TerminalProgress()
-    with progress:
+    with progress, working(workshop.directory):
         result = Build(workshop, request, machine_platform(), progress).run()
     if not options["quiet"]:
         print_summary(request, result)

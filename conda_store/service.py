@@ -34,7 +34,7 @@ class Service:
         self.watcher = Watcher(self.database, self.door)
         self.servers: list[PlainServer] = []
         self.sites: list[Site] = []
-        self._tending: asyncio.Task[None] | None = None
+        self._tending: list[asyncio.Task[None]] = []
         self._beside: list[tuple[asyncio.Task[None], Callable[[], None]]] = []
 
     def listen(self, sockets: Sequence[socket], routes: Sequence[Route], web: WebSettings, **transport: Any) -> None:
@@ -46,7 +46,9 @@ class Service:
         server.add_sockets(sockets)
         self.servers.append(server)
         self.sites.append(site)
-        self._tending = self._tending or asyncio.create_task(site.parts.audit.tend(self.watcher))
+        if not self._tending:
+            tended = (site.parts.audit, site.parts.collections)
+            self._tending = [asyncio.create_task(one.tend(self.watcher)) for one in tended]
 
     def beside(self, work: Coroutine[Any, Any, None], stop: Callable[[], None]) -> None:
         """Let `work` go on beside the servers; `stop` lets it end before they are closed."""
@@ -60,8 +62,8 @@ class Service:
         for server in self.servers:
             server.stop()
         self.watcher.close()
-        if self._tending is not None:
-            self._tending.cancel()
+        for tending in self._tending:
+            tending.cancel()
         # A stream that is only cut off leaves whoever follows it through the Hub's proxy waiting for ever.
         await self.watcher.deserted(_GOODBYE_SECONDS)
         for server in self.servers:

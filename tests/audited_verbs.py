@@ -162,6 +162,7 @@ CASES: dict[tuple[str, str], tuple[Callable[[Server], Any], Act, Action]] = {
         sending("PUT", "setting/cases/course/", _PLATFORMS),
         Action.SETTINGS_UPDATED,
     ),
+    ("post", "api/v1/gc/"): (nothing, sending("POST", "gc/"), Action.STORE_COLLECTED),
     ("post", "api/v1/token/"): (nothing, sending("POST", "token/", {"name": "ci"}), Action.TOKEN_CREATED),
     ("delete", "api/v1/token/{token}/"): (token, sending("DELETE", "token/{}/"), Action.TOKEN_REVOKED),
     ("post", "login/"): (

@@ -43,6 +43,7 @@ from conda_store.packages.locked import Lock
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.specification import Specification
 from conda_store.storage.base import NotStored
+from conda_store.storage.uses import working
 
 LOCK_RECORD = "lock.json"
 
@@ -61,7 +62,7 @@ def run_job(settings: JobSettings, build_id: int, token: str | None = None, work
             lease = claim(session, build_id, settings.lease_seconds, token)
             lease = lease or claim_artifacts(session, build_id, settings.lease_seconds, token)
         if lease is not None:
-            with BuildLog(database, lease, settings.lease_seconds) as log:
+            with working(settings.store_directory), BuildLog(database, lease, settings.lease_seconds) as log:
                 Job(settings, place, lease, log).run()
     finally:
         database.close()

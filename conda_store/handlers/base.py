@@ -32,6 +32,7 @@ from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.audit import AuditManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.checking import CheckManager
+from conda_store.managers.collecting import CollectionManager
 from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
@@ -73,6 +74,7 @@ class Parts:
     builds: BuildManager
     artifacts: ArtifactManager
     audit: AuditManager
+    collections: CollectionManager
     namespaces: NamespaceManager
     role_mappings: RoleMappingManager
     access: AccessManager

@@ -6,6 +6,7 @@ from conda_store.handlers import api_artifacts, api_builds, api_environments, ap
 from conda_store.handlers.api_access import WhoHasAccess
 from conda_store.handlers.api_audit import AuditTrail
 from conda_store.handlers.api_checks import CheckSpecification, SolveSpecification
+from conda_store.handlers.api_collection import Collections
 from conda_store.handlers.api_credentials import ChannelCredentials
 from conda_store.handlers.api_differences import BuildDifference
 from conda_store.handlers.api_packages import Channels, Packages
@@ -64,6 +65,7 @@ ROUTES = (
     *(Route(f"{_V1}setting/{path}", Settings) for path in ("", "{namespace}/", "{namespace}/{name}/")),
     Route(f"{_V1}usage/", NamespaceUsage),
     Route(f"{_V1}audit/", AuditTrail),
+    Route(f"{_V1}gc/", Collections),
     Route(f"{_V1}channel/", Channels),
     Route(f"{_V1}package/", Packages),
     Route("api/openapi.json", api_root.OpenApi),

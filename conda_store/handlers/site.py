@@ -33,6 +33,7 @@ from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.audit import AuditManager
 from conda_store.managers.builds import BuildManager
 from conda_store.managers.checking import CheckManager
+from conda_store.managers.collecting import CollectionManager, CollectionPolicy
 from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
@@ -73,6 +74,7 @@ class WebSettings:
     page_limit: int
     body_limit: int
     audit_days: float
+    collection: CollectionPolicy
     download_wait_seconds: float
     submissions: SubmissionLimits
     on_demand: DynamicSettings
@@ -140,13 +142,15 @@ def _parts(
 ) -> Parts:
     database, storage, places = watcher.database, serve.storage, jobs.places
     policies, solves = Policies.under(jobs), SolveManager(database, jobs)
+    builds = BuildManager(database, executor, storage, places, policies, web.submissions, serve.forget)
     return Parts(
         environments=EnvironmentManager(database, executor, places, serve.forget),
         overview=OverviewManager(database, places),
         stories=StoryManager(database, storage),
-        builds=BuildManager(database, executor, storage, places, policies, web.submissions, serve.forget),
+        builds=builds,
         artifacts=ArtifactManager(database, executor, storage, jobs.setting_options),
         audit=AuditManager(database, web.audit_days),
+        collections=CollectionManager(database, jobs, web.collection, builds.delete),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
         role_mappings=RoleMappingManager(database),
         access=known.access,

@@ -33,6 +33,7 @@ from conda_store.packages.contents import Contents, Python, describe, place
 from conda_store.packages.gate import ChannelGate
 from conda_store.packages.locked import CondaPackage
 from conda_store.storage.scratch import exclusive, scratch_directory
+from conda_store.storage.uses import use
 
 PARALLEL_DOWNLOADS = 8
 
@@ -89,7 +90,7 @@ class PackageStore:
 
     def missing(self, packages: Iterable[CondaPackage]) -> list[CondaPackage]:
         """Those of `packages` that are not yet here."""
-        return [package for package in packages if not self.directory(package).exists()]
+        return [package for package in packages if not use(self.root, self.directory(package).parent)]
 
     def ensure(
         self, packages: Iterable[CondaPackage], progress: FetchProgress | None = None
@@ -122,7 +123,7 @@ class PackageStore:
     def _fetch(self, package: CondaPackage, progress: FetchProgress | None) -> None:
         final = self.directory(package).parent
         with exclusive(self.root / "locks" / f"{package.sha256[:3]}.lock"):
-            if final.exists():
+            if use(self.root, final):
                 return
             try:
                 with scratch_directory(self.scratch) as scratch:

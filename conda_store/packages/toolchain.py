@@ -10,6 +10,7 @@ from conda_store.packages.fetch import StoredPackage
 from conda_store.packages.installer import install
 from conda_store.packages.locked import CondaPackage
 from conda_store.storage.scratch import exclusive, scratch_directory
+from conda_store.storage.uses import use
 
 
 class Toolchains:
@@ -22,7 +23,7 @@ class Toolchains:
         """A runnable python of the package `python.sha256`, which is one of `stored`, as are its dependencies."""
         final = self.root / python.sha256[:16]
         with exclusive(self.root / "locks" / f"{python.sha256[:3]}.lock"):
-            if not final.exists():
+            if not use(self.root, final):
                 with scratch_directory(self.root / "tmp") as scratch:
                     (scratch / "view").mkdir()
                     chosen = _with_dependencies(stored, python)

@@ -31,6 +31,7 @@ from conda_store.packages.wheel_inspection import check_tags, checked_wheel, ins
 from conda_store.packages.wheel_layout import MTIME, arrange, load, run_install, write_manifest
 from conda_store.packages.wheel_target import ANY_GLIBC, WheelTarget
 from conda_store.storage.scratch import exclusive, scratch_directory, sweep
+from conda_store.storage.uses import use
 
 FORMAT_VERSION = 1
 PARALLEL_WHEELS = 4
@@ -70,7 +71,7 @@ class WheelStore:
 
     def missing(self, wheels: Iterable[LockedWheel], python: Python) -> list[LockedWheel]:
         """Those of `wheels` that are not yet here."""
-        return [wheel for wheel in wheels if not self.directory(wheel, python).exists()]
+        return [wheel for wheel in wheels if not use(self.root, self.directory(wheel, python))]
 
     def unverified(self, wheels: Iterable[LockedWheel], python: Python) -> list[LockedWheel]:
         """Those of `wheels` that did not come to this store from the very URL that they name now."""
@@ -139,7 +140,7 @@ class WheelStore:
         final = self.directory(wheel, python)
         try:
             with exclusive(self.root / "locks" / f"{wheel.sha256[:3]}.lock"):
-                if final.exists():
+                if use(self.root, final):
                     return
                 with scratch_directory(self.scratch) as scratch:
                     whole = self._lay_out(wheel, python, target, scratch)

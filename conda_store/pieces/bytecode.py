@@ -29,6 +29,7 @@ from conda_store.packages.contents import Contents, PlacedFile, Python
 from conda_store.packages.ownership import library_of, pyc_target
 from conda_store.packages.relocation import relocate
 from conda_store.storage.scratch import exchange, exclusive, scratch_directory
+from conda_store.storage.uses import use
 
 FORMAT_VERSION = 1
 PIECE_MODE = 0o444
@@ -122,6 +123,7 @@ class BytecodeMaker:
     def _find(self, directory: Path) -> Bytecode | None:
         """The piece in `directory`; None when there is none, or its list was damaged since it was written."""
         try:
+            use(self.root, directory)
             rows = json.loads((directory / "files.json").read_bytes())
             return Bytecode(directory / "pyc", tuple((target, size) for target, size in rows))
         except (FileNotFoundError, ValueError, TypeError):

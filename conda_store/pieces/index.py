@@ -43,8 +43,9 @@ class PieceIndex:
     def find(self, key: str) -> Piece | None:
         """The piece under `key`, if it is known and its blob still there and whole."""
         try:
-            piece = Piece(**json.loads(self.storage.get(self._name(key))))
-            return piece if self.storage.has_blob(piece.digest, piece.size) else None
+            name = self._name(key)
+            piece = Piece(**json.loads(self.storage.get(name)))
+            return piece if self.storage.use(name) and self.storage.use_blob(piece.digest, piece.size) else None
         except (NotStored, KeyInvalid, ValueError, TypeError):
             # Never written, or damaged since: the piece is made, and recorded anew.
             return None

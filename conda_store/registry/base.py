@@ -179,7 +179,7 @@ class BaseImages:
             config = record["config"]
         except (NotStored, ManifestInvalid, KeyError):
             return None
-        if not all(self._storage.has_blob(layer.digest, layer.size) for layer in layers):
+        if not all(self._storage.use_blob(layer.digest, layer.size) for layer in layers):
             return None
         return Imported(digest, layers, config)
 

@@ -123,7 +123,7 @@ class Importer:
         """A small blob, from the store when it is there."""
         if descriptor.size > DOCUMENT_BYTES:
             raise ManifestInvalid(f"{descriptor.digest} is larger than {DOCUMENT_BYTES:,} bytes.")
-        if self._storage.has_blob(descriptor.digest, descriptor.size):
+        if self._storage.use_blob(descriptor.digest, descriptor.size):
             known = self._storage.get(blob_key(descriptor.digest))
             if digest_of(known) == descriptor.digest:
                 return known
@@ -135,7 +135,7 @@ class Importer:
     def _layer(self, layer: Descriptor, diff_id: str) -> Descriptor:
         if layer.media_type == LAYER_TAR:
             return self._compress(layer, diff_id)
-        if not self._storage.has_blob(layer.digest, layer.size):
+        if not self._storage.use_blob(layer.digest, layer.size):
             with self._source.blob(layer) as chunks, self._storage.writer() as out:
                 for chunk in _verified(chunks, layer):
                     out.write(chunk)

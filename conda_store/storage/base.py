@@ -87,8 +87,20 @@ class Storage(ABC):
         """Length in bytes; raises `NotStored`."""
 
     @abstractmethod
+    def use(self, key: str) -> bool:
+        """Whether there are bytes under `key`; a collector leaves them alone from now on, as it does new ones."""
+
+    @abstractmethod
+    def used_on(self, key: str) -> float:
+        """When the bytes were written or `use` was called last, in seconds since the epoch; raises `NotStored`."""
+
+    @abstractmethod
     def delete(self, key: str) -> None:
         """Forget the bytes, if there are any."""
+
+    @abstractmethod
+    def delete_unused(self, key: str, before: float) -> bool:
+        """Forget the bytes unless they are in use: written or used at or after `before`; whether they are gone."""
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[str]:
@@ -128,7 +140,7 @@ class Storage(ABC):
         """Keep `data` under its own digest, which is returned (`sha256:<hex>`); known bytes are not written again."""
         digest = digest_of(data)
         # Looked at, since it costs little and whoever makes a damaged blob again wants it mended.
-        if not self.has_blob(digest, len(data)) or self.get(blob_key(digest)) != data:
+        if not self.use_blob(digest, len(data)) or self.get(blob_key(digest)) != data:
             self.put(blob_key(digest), data)
         return digest
 
@@ -138,6 +150,10 @@ class Storage(ABC):
             return self.size(blob_key(digest)) == size
         except NotStored:
             return False
+
+    def use_blob(self, digest: str, size: int) -> bool:
+        """The same of a blob that is not made again if it is there: a collector leaves it alone from now on."""
+        return self.use(blob_key(digest)) and self.has_blob(digest, size)
 
 
 def digest_of(data: bytes) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from conda_store.errors import StorageFull, StorageReadOnly
+from conda_store.storage import uses
 from conda_store.storage.base import TEMPORARY, NotStored, Storage, StorageUnreadable, Writer, checked_key
 
 # Blobs are shared by hard links; whoever edits one would edit all.
@@ -66,6 +67,25 @@ class LocalStorage(Storage):
                 raise IsADirectoryError(errno.EISDIR, "is a directory")
             return status.st_size
 
+    def use(self, key: str) -> bool:
+        path = self._place(key)
+        return uses.use(self.root, path) and path.is_file()
+
+    def used_on(self, key: str) -> float:
+        path = self._place(key)
+        with self._reading(key, path):
+            return path.stat().st_mtime
+
+    def delete_unused(self, key: str, before: float) -> bool:
+        with uses.taking(self.root):
+            try:
+                unused = self.used_on(key) < before
+            except NotStored:
+                return False
+            if unused:
+                self.delete(key)
+            return unused
+
     def delete(self, key: str) -> None:
         path = self._place(key)
         try:
@@ -82,7 +102,7 @@ class LocalStorage(Storage):
             inside = Path(directory).relative_to(self.root)
             if inside == Path():
                 folders[:] = [name for name in folders if name != TEMPORARY]
-            keys = ((inside / name).as_posix() for name in sorted(names))
+            keys = ((inside / name).as_posix() for name in sorted(names) if name not in uses.LOCKS)
             yield from (key for key in keys if key.startswith(prefix))
 
     def sweep(self) -> int:
@@ -169,7 +189,9 @@ class LocalWriter:
             if self._storage.durable:
                 os.fsync(self._descriptor)
             made = _make_directory(target.parent)
-            self._path.replace(target)
+            # What it may replace is not taken for the old one between being looked at and being removed.
+            with uses.using(self._storage.root):
+                self._path.replace(target)
             if self._storage.durable:
                 _sync_directories(target.parent, made)
         except OSError as error:
