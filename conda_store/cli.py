@@ -172,7 +172,7 @@ def upgrade_db(**options: Any) -> None:
 @click.option("--config", type=_FILE, help="File of options, as for `serve`.")
 @click.option("--directory", type=_FILE, help="Directory of the server, as for `serve`.")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed and why, and remove nothing.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Text for people or JSON.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Text for people, or JSON.")
 def gc(**options: Any) -> None:
     """Remove what was deleted, and what nothing needs any more, from a server's disk.
 

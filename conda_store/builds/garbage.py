@@ -57,18 +57,27 @@ class StoreGarbage:
         """Records of pieces, then blobs; `served` are the digests that rows name."""
         needed = served | self._listed() | self._based()
         for key, digest in self._records():
-            if digest not in needed and self.storage.used_on(key) < self.idle:
-                yield Removal(kind=PIECE, name=key, size=self.storage.size(key), reason=_UNUSED)
-            else:
+            if digest in needed or (size := self._size_unless_used(key, self.idle)) is None:
                 needed.add(digest)
+            else:
+                yield Removal(kind=PIECE, name=key, size=size, reason=_UNUSED)
         for key in self._keys("blobs/sha256/"):
-            if f"sha256:{key.rpartition('/')[2]}" not in needed and self.storage.used_on(key) < self.moment:
-                yield Removal(kind=BLOB, name=key, size=self.storage.size(key), reason=_UNUSED)
+            if f"sha256:{key.rpartition('/')[2]}" in needed:
+                continue
+            if (size := self._size_unless_used(key, self.moment)) is not None:
+                yield Removal(kind=BLOB, name=key, size=size, reason=_UNUSED)
 
     def take(self, found: Iterable[Removal]) -> Iterator[Removal]:
         """Remove what `find` found; gives what has gone."""
         before = {PIECE: self.idle, BLOB: self.moment}
         return (one for one in found if self.storage.delete_unused(one.name, before[one.kind]))
+
+    def _size_unless_used(self, key: str, before: float) -> int | None:
+        """None for what was used at or after a time, and for what another collector takes right now."""
+        try:
+            return self.storage.size(key) if self.storage.used_on(key) < before else None
+        except NotStored:
+            return None
 
     def _listed(self) -> set[str]:
         """The blobs of archives and installers, whatever their rows say: a list may be there before its row."""
@@ -124,7 +133,7 @@ class CacheGarbage:
         for cache in CACHES:
             folder = self.root / cache.folder
             for path in sorted(folder.glob(cache.pattern)) if not folder.is_symlink() else ():
-                if path.name.partition("-")[0] not in self.living and path.lstat().st_mtime < self.idle:
+                if path.name.partition("-")[0] not in self.living and _used_before(path, self.idle):
                     size = self.freed.directory(path)
                     name = path.relative_to(self.root).as_posix()
                     yield Removal(kind=cache.kind, name=name, size=size, reason="not used for long")
@@ -138,3 +147,10 @@ class CacheGarbage:
             self.freed.forget()
             if gone:
                 yield one
+
+
+def _used_before(path: Path, moment: float) -> bool:
+    try:
+        return path.lstat().st_mtime < moment
+    except FileNotFoundError:
+        return False

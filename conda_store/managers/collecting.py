@@ -38,6 +38,7 @@ from conda_store.garbage import Removal
 from conda_store.managers.watching import Watcher
 from conda_store.settings import merged
 from conda_store.storage import uses
+from conda_store.storage.base import NotStored
 from conda_store.storage.local import LocalStorage
 
 log = logging.getLogger(__name__)
@@ -219,10 +220,16 @@ class CollectionManager:
         return _Going(build.id, prefix, files, kept)
 
     def _removal(self, going: _Going, freed: Freed) -> Removal:
-        size = sum(self.storage.size(key) for key in going.files)
+        size = sum(map(self._size, going.files))
         if going.prefix is not None:
             size += freed.directory(going.prefix) + freed.directory(scratch_of(going.prefix))
         return Removal(kind=DELETED_BUILD, name=str(going.build_id), size=size, reason="deleted long enough ago")
+
+    def _size(self, key: str) -> int:
+        try:
+            return self.storage.size(key)
+        except NotStored:
+            return 0
 
     def _taken(self, going: _Going, freed: Freed) -> Removal | None:
         removal = self._removal(going, freed)
