@@ -27,7 +27,6 @@ from conda_store.builds.freed import Freed
 from conda_store.builds.garbage import CacheGarbage, StoreGarbage
 from conda_store.builds.keys import scratch_of
 from conda_store.builds.leases import locked
-from conda_store.builds.levels import levels_of
 from conda_store.builds.states import ENDED
 from conda_store.builds.subject import JobSettings
 from conda_store.db import Database, garbage
@@ -35,8 +34,8 @@ from conda_store.db.audit import record
 from conda_store.db.orm import BuildRow
 from conda_store.errors import CondaStoreError, StorageFull
 from conda_store.garbage import Removal
+from conda_store.managers.deleting import kept_kinds
 from conda_store.managers.watching import Watcher
-from conda_store.settings import merged
 from conda_store.storage import uses
 from conda_store.storage.base import NotStored
 from conda_store.storage.local import LocalStorage
@@ -201,10 +200,7 @@ class CollectionManager:
 
     def _going(self, session: Session) -> list[_Going]:
         found = garbage.deleted_builds(session, _ago(self.policy.keep_deleted_days), ENDED)
-        settings = merged([self.jobs.setting_options, *levels_of(session)])
-        chosen = frozenset(settings["build_artifacts_kept_on_deletion"])
-        if ArtifactType.CONDA_PACK in chosen:
-            chosen |= {str(ArtifactType.CONDA_PACK_ZST)}
+        chosen = frozenset(map(str, kept_kinds(session, self.jobs.setting_options)))
         going = []
         for build in found:
             # What is kept can be had for as long as there is the environment.
