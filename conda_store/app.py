@@ -41,6 +41,7 @@ from conda_store.policy_options import ChannelCredentials, EnvironmentPolicy, ch
 from conda_store.registry_processes import RegistryProcesses, registry_sockets
 from conda_store.secret_options import SecretText
 from conda_store.service import Service, settle
+from conda_store.shown_options import shown_options
 from conda_store.specification_grammar import platform_fault
 from conda_store.storage.local import check_writable
 
@@ -343,6 +344,7 @@ class CondaStore(ConfiguredApplication):
             body_limit=self.max_body_bytes,
             audit_days=made(AuditTrail, self).keep_days,
             collection=made(GarbageCollection, self).policy(),
+            options=tuple(shown_options(self)),
             download_wait_seconds=self.download_wait_seconds,
             submissions=self.limits.of_submissions(),
             on_demand=self.on_demand.settings(),

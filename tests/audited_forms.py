@@ -87,6 +87,7 @@ CASES: dict[tuple[str, str], tuple[Callable[[Server], Any], Act, Action]] = {
         filling("namespace/made/delete/", confirmation="made"),
         Action.NAMESPACE_DELETED,
     ),
+    ("post", "admin/storage/"): (lambda _: None, filling("admin/storage/"), Action.STORE_COLLECTED),
     ("post", "user/"): (lambda _: None, filling("user/", name="ci", days="3"), Action.TOKEN_CREATED),
     ("post", "user/token/{token}/revoke/"): (token, filling("user/token/{}/revoke/"), Action.TOKEN_REVOKED),
 }

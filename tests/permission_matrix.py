@@ -135,6 +135,11 @@ POST      namespace/{namespace}/role/                    403  403  403  403  303
 POST      namespace/{namespace}/role/delete/             403  403  403  403  303  303  403  403  403  404
 GET       namespace/{namespace}/delete/                  403  403  403  403  200  200  403  403  403  404
 POST      namespace/{namespace}/delete/                  403  403  403  403  303  303  403  403  403  404
+GET       admin/                                         403  403  403  403  403  200  403  403  403  -
+GET       admin/storage/                                 403  403  403  403  403  200  403  403  403  -
+POST      admin/storage/                                 403  403  403  403  403  303  403  403  403  -
+GET       admin/audit/                                   403  403  403  403  403  200  403  403  403  -
+GET       admin/configuration/                           403  403  403  403  403  200  403  403  403  -
 GET       user/                                          403  200  200  200  200  200  200  200  403  -
 # The two narrowed tokens end before the day that is asked for.
 POST      user/                                          403  200  200  200  200  200  400  400  403  -

@@ -28,6 +28,7 @@ ORDER = [
     "audit_options",
     "folder_watching",
     "collection_options",
+    "shown_options",
     "service",
     "registry_processes",
     "hub",

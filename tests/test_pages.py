@@ -40,6 +40,10 @@ PAGES = {
     "build/{old}/delete/": ALL[3:],
     "environment/lab/course/delete/": ALL[3:],
     "namespace/lab/delete/": ALL[3:],
+    "admin/": ALL[4:],
+    "admin/storage/": ALL[4:],
+    "admin/audit/?action=build.submitted&since=2026-01-01": ALL[4:],
+    "admin/configuration/": ALL[4:],
     "nowhere/": (),
 }
 #: A control, the page on which it stands, who is offered it, and the form that it sends.

@@ -69,6 +69,7 @@ REQUESTS: dict[tuple[str, str], dict[str, Any]] = {
             "environment/{namespace}/{name}/current/": {"build": "{other}"},
             "environment/{namespace}/{name}/description/": {"description": "changed"},
             "environment/{namespace}/{name}/delete/": {"confirmation": "{name}"},
+            "admin/storage/": {},
             "build/{build}/rebuild/": {},
             "build/{build}/delete/": {"confirmation": "{build}"},
             "namespace/": {"namespace": "{namespace}-new"},

@@ -13,6 +13,11 @@ from conda_store.builds.subject import JobSettings
 class Executor(LoggingConfigurable):
     """Runs builds somewhere. All methods return at once, whatever there is to do, and may be called from any thread."""
 
+    @property
+    def seats(self) -> int | None:
+        """How many builds may run at once; None where that is not known here."""
+        return None
+
     @abstractmethod
     def start(self, settings: JobSettings) -> None:
         """Begin to look for builds; those of a server that was killed are put right."""

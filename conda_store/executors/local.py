@@ -63,6 +63,10 @@ class LocalExecutor(Executor):
         """,
     )
 
+    @property
+    def seats(self) -> int:
+        return self.workers
+
     def start(self, settings: JobSettings) -> None:
         self.settings = settings
         self.database = Database(settings.database_url)

@@ -28,6 +28,7 @@ from conda_store.handlers.failures import Failure, failure_of
 from conda_store.handlers.places import Places
 from conda_store.handlers.verbs import PUBLIC, SIGNED_IN
 from conda_store.managers.access import AccessManager
+from conda_store.managers.administration import AdministrationManager
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.audit import AuditManager
 from conda_store.managers.builds import BuildManager
@@ -75,6 +76,7 @@ class Parts:
     artifacts: ArtifactManager
     audit: AuditManager
     collections: CollectionManager
+    administration: AdministrationManager
     namespaces: NamespaceManager
     role_mappings: RoleMappingManager
     access: AccessManager

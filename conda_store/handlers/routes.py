@@ -27,6 +27,7 @@ from conda_store.handlers.page_actions import (
     MakeCurrent,
     Rebuild,
 )
+from conda_store.handlers.page_admin import AuditPage, ConfigurationPage, QueuePage, StoragePage
 from conda_store.handlers.page_builds import BuildPage
 from conda_store.handlers.page_create import CreatePage, EditPage
 from conda_store.handlers.page_differences import DifferencePage
@@ -121,6 +122,10 @@ ROUTES = (
     Route("namespace/{namespace}/role/", NamespaceRoles),
     Route("namespace/{namespace}/role/delete/", EndNamespaceRole),
     Route("namespace/{namespace}/delete/", DeleteNamespace),
+    Route("admin/", QueuePage),
+    Route("admin/storage/", StoragePage),
+    Route("admin/audit/", AuditPage),
+    Route("admin/configuration/", ConfigurationPage),
     Route("user/", UserPage),
     Route("user/token/{token}/revoke/", RevokeToken),
     Route("environment/{namespace}/{name}/builds/", EnvironmentBuilds),

@@ -28,6 +28,7 @@ from conda_store.handlers.router import Route, RouteTable, Site
 from conda_store.handlers.routes import ROUTES
 from conda_store.managers.access import AccessManager
 from conda_store.managers.acquaintances import AcquaintanceManager, Acquaintances
+from conda_store.managers.administration import AdministrationManager
 from conda_store.managers.admission import SubmissionLimits
 from conda_store.managers.artifacts import ArtifactManager
 from conda_store.managers.audit import AuditManager
@@ -75,6 +76,7 @@ class WebSettings:
     body_limit: int
     audit_days: float
     collection: CollectionPolicy
+    options: tuple[tuple[str, str], ...]
     download_wait_seconds: float
     submissions: SubmissionLimits
     on_demand: DynamicSettings
@@ -151,6 +153,7 @@ def _parts(
         artifacts=ArtifactManager(database, executor, storage, jobs.setting_options),
         audit=AuditManager(database, web.audit_days),
         collections=CollectionManager(database, jobs, web.collection, builds.delete),
+        administration=AdministrationManager(database, storage, jobs.store_directory, executor.seats, web.options),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
         role_mappings=RoleMappingManager(database),
         access=known.access,
