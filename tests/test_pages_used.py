@@ -148,7 +148,7 @@ def test_deletions_ask_for_the_name(browser: Any, server: Server) -> None:
         page = visitor.page
         for path, expected in ((f"build/{old}/", str(old)), ("environment/lab/doomed/", "doomed")):
             visitor.open(path)
-            page.click("main a.btn-outline-danger")
+            page.click("main a:has-text('…')")
             page.fill("#confirmation", expected[:-1])
             assert not visitor.offers("main button")
             assert visitor.post(f"{path}delete/", confirmation=expected[:-1]) == 400
@@ -215,8 +215,8 @@ def test_a_token_is_made_copied_used_and_revoked(browser: Any, server: Server) -
 
 def test_signing_out_ends_it(browser: Any, server: Server) -> None:
     with visiting(browser, server, "dan") as visitor:
-        visitor.click("Sign out", "header")
-        visitor.page.wait_for_selector("header a:text-is('Sign in')")
+        visitor.click("Log out", "header")
+        visitor.page.wait_for_selector("header a:text-is('Login')")
         assert visitor.open("user/").status == 403
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -220,7 +221,8 @@ def _told(answer: httpx.Response, values: dict[str, str]) -> tuple[int, dict[str
     """All that an answer says, but for the names that the request had."""
     names = ("repository", "digest", "namespace", "name", "build", "other", "queued", "token")
     known = re.compile("|".join(rf"(?<!\w){re.escape(values[name])}(?!\w)" for name in names))
-    text = known.sub("…", answer.text)
+    # The way to the login names where one was, quoted as a part of an address.
+    text = known.sub("…", re.sub(r"(?<=\?next=)[^\"]+", lambda found: unquote(found[0]), answer.text))
     headers = {key: value for key, value in answer.headers.items() if key not in {"date", "content-length"}}
     headers = {key: known.sub("…", value) for key, value in headers.items()}
     # What lets a page's own script run is another one each time.
