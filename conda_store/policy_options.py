@@ -58,7 +58,7 @@ class ChannelCredentials(Configurable):
     def _whole(self, proposal: Any) -> Any:
         try:
             _read(proposal["value"])
-        except (CondaStoreError, AttributeError, TypeError) as error:
+        except (CondaStoreError, AttributeError, TypeError, ValueError) as error:
             words = error.message if isinstance(error, CondaStoreError) else "not a dictionary of dictionaries"
             raise TraitError(f"c.ChannelCredentials.channels: {words}") from None
         return proposal["value"]

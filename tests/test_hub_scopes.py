@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from traitlets.config import Config
 
+from conda_store.auth.hub import HubAuthenticator
 from conda_store.auth.hub_scopes import identity_of
 from conda_store.auth.permissions import Grant
+from conda_store.errors import BadInput
 from conda_store.managed_service import defaults
 
 GROUPS = {"/lab/ml": "lab-ml"}
@@ -50,6 +53,15 @@ def test_a_service_is_never_taken_for_a_user() -> None:
 
 def test_an_administrator_of_the_hub_is_none_here() -> None:
     assert identity(admin=True).grants == ()
+
+
+def test_a_server_that_no_hub_started_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
+    with pytest.raises(BadInput, match="but JUPYTERHUB_API_TOKEN is not set"):
+        HubAuthenticator()
+    HubAuthenticator(config=Config({"HubOAuth": {"api_token": "x"}}))
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "x")
+    HubAuthenticator()
 
 
 def test_the_environment_of_a_service_gives_defaults() -> None:

@@ -340,6 +340,11 @@ def test_github(tmp_path: Path) -> None:
             assert again.status_code == 403 and "may not use this server" in again.text
 
 
+def test_keycloak_says_what_it_lacks() -> None:
+    with pytest.raises(BadInput, match=r"c\.KeycloakAuthenticator\.base_url is not set"):
+        KeycloakAuthenticator(client_id="x", client_secret=CLIENT_SECRET, allow_all=True)
+
+
 def test_where_github_is() -> None:
     known = {"client_id": "x", "client_secret": "y", "allow_all": True}
     public = GitHubAuthenticator(**known)

@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
+from traitlets import TraitError
 
 from conda_store.builds.workshop import Workshop
 from conda_store.errors import FetchFailed, PolicyRefused
 from conda_store.executors.local import LocalExecutor
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.packages.credentials import Credential, Credentials
+from conda_store.policy_options import ChannelCredentials
 from tests.credential_traces import text_of
 from tests.engine import run_build
 from tests.invented import InventedChannel, text_file
@@ -100,6 +102,13 @@ def started(tmp_path: Path, private: WatchedServer, base_image: str, **options: 
         ImageBuilder__base_image=base_image,
         **options,
     )
+
+
+@pytest.mark.parametrize("channels", [["canary"], {"https://c.example.org": "canary"}, "canary", 5])
+def test_what_is_no_dictionary_of_credentials_is_refused_and_not_shown(channels: Any) -> None:
+    with pytest.raises(TraitError, match="not a dictionary of dictionaries") as refused:
+        ChannelCredentials(channels=channels)
+    assert "canary" not in str(refused.value)
 
 
 def test_a_solve_that_somebody_waits_for_uses_those_of_the_configuration(

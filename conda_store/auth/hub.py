@@ -27,7 +27,7 @@ from conda_store.auth.hub_scopes import identity_of
 from conda_store.auth.permissions import CredentialsInvalid, Identity
 from conda_store.auth.signing_in import SigningIn
 from conda_store.auth.tokens import fingerprint
-from conda_store.errors import ExtraMissing
+from conda_store.errors import BadInput, ExtraMissing
 
 _CACHED = 4096
 # As `conda_store.hub.service` calls it.
@@ -54,6 +54,12 @@ class HubAuthenticator(Authenticator):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        given = [self.config[name].get("api_token") for name in ("HubOAuth", "HubAuth") if name in self.config]
+        if not (os.environ.get("JUPYTERHUB_API_TOKEN") or any(given)):
+            raise BadInput(
+                "HubAuthenticator needs a token of the Hub for itself, but JUPYTERHUB_API_TOKEN is not set: let the "
+                "Hub start this server, or set what docs/jupyterhub.md lists under 'Started by somebody else'."
+            )
         self._remembered: TTLCache[str, Mapping[str, Any]] = TTLCache(_CACHED, self.outage_seconds, time.monotonic)
 
     @cached_property

@@ -124,7 +124,9 @@ class KeycloakAuthenticator(OAuth2Authenticator):
 
     @default("issuer")
     def _issuer(self) -> str:
-        return f"{self.base_url.rstrip('/')}/realms/{self.realm}" if self.base_url else ""
+        if not self.base_url:
+            raise self._fault("base_url", "is not set, nor issuer: say where Keycloak is")
+        return f"{self.base_url.rstrip('/')}/realms/{self.realm}"
 
 
 #: All that sign people in at a provider.
