@@ -172,6 +172,10 @@ def test_usage_solve_search_and_diff_as_the_contract_has_them(odd: OddServer, tm
     file.write_text("channels: [main]\ndependencies: [numpy>1, {pip: [flask]}]\n")
     assert ask(odd, "solve", str(file), "--conda", "python") == "numpy\t2.0\th1\t1\t2.0 MB\n"
     assert odd.paths()[-1].endswith("?channel=main&conda=python&conda=numpy%3E1&pip=flask")
+    odd.replies["POST specification/solve/"].append(ok({"solve": [{**solved, "channel": {"name": "main"}}]}))
+    assert ask(odd, "solve", str(file), "--namespace", "data") == "numpy\t2.0\th1\tmain\t2.0 MB\n"
+    assert json.loads(odd.asked[-1].body) == {"specification": file.read_text(), "namespace": "data"}
+    assert ask(odd, "solve", str(file), "--namespace", "data", "--conda", "python", status=2) == ""
     file.write_text("dependencies: 3\n")
     assert ask(odd, "solve", str(file), status=1) == "" and ask(odd, "solve", status=2) == ""
 

@@ -131,3 +131,14 @@ class Packages(Speaker):
             params={name: values for name, values in asked.items() if values},
             timeout=_SOLVE_TIMEOUT,
         )
+
+    def solve_file(self, source: str, namespace: str | None = None) -> list[SolvedPackage]:
+        """The packages that a specification or lockfile would install in a namespace (default: the caller's own), under
+        its rules and with its credentials, without building anything. Raises `BadInput` as `solve` does."""
+        return self._connection.data(
+            "POST",
+            "specification/solve/",
+            lambda answer: [SolvedPackage.of(one) for one in answer["solve"]],
+            json={"specification": source, **({"namespace": namespace} if namespace else {})},
+            timeout=_SOLVE_TIMEOUT,
+        )

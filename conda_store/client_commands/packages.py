@@ -56,6 +56,7 @@ def search(
 @click.option("--conda", multiple=True, metavar="SPEC", help="Solve for this package, such as 'numpy>2', too.")
 @click.option("--pip", multiple=True, metavar="REQUIREMENT", help="Solve for this one from PyPI, too.")
 @click.option("--channel", "channels", multiple=True, help="Use this channel, before those of the file.")
+@click.option("--namespace", help="Solve FILE as it would be built there: under its rules, with its credentials.")
 @with_output
 @with_client
 def solve(
@@ -64,23 +65,41 @@ def solve(
     conda: tuple[str, ...],
     pip: tuple[str, ...],
     channels: tuple[str, ...],
+    namespace: str | None,
     as_json: bool,
 ) -> None:
     """Tell which packages FILE, an environment.yaml, would be solved to today, without building anything.
 
     With - as FILE it is read from standard input.
     """
-    asked = _requirements(file) if file else ([], [], [])
-    wanted = [[*given, *found] for given, found in zip((conda, pip, channels), asked, strict=True)]
-    if not (wanted[0] or wanted[1]):
-        raise click.UsageError("Nothing to solve: name a FILE with dependencies, or some with --conda.")
-    found = client.solve(*wanted)
+    if namespace is None:
+        found = client.solve(*_wanted(file, (conda, pip, channels)))
+    elif file is None or conda or pip or channels:
+        raise click.UsageError("--namespace takes a FILE alone: write all that shall be solved into it.")
+    else:
+        found = client.solve_file(_decoded(file), namespace)
     if as_json:
         print_json(found)
         return
     rows = ((one.name, one.version, one.build, one.channel, size(one.size)) for one in found)
     print_rows(rows, ("name", "version", "build", "channel", "size"))
     click.echo(f"{len(found)} packages, {size(sum(one.size for one in found))}", err=True)
+
+
+def _wanted(file: Path | None, given: tuple[tuple[str, ...], ...]) -> list[list[str]]:
+    """conda's and pip's requirements and the channels, those of the command line first."""
+    asked = _requirements(file) if file else ([], [], [])
+    wanted = [[*more, *found] for more, found in zip(given, asked, strict=True)]
+    if not (wanted[0] or wanted[1]):
+        raise click.UsageError("Nothing to solve: name a FILE with dependencies, or some with --conda.")
+    return wanted
+
+
+def _decoded(file: Path) -> str:
+    try:
+        return read_text(file).decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file} is not text in UTF-8.") from error
 
 
 def _requirements(file: Path) -> tuple[list[str], list[str], list[str]]:
