@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, RootModel, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, RootModel, SecretStr
 
 from conda_store.models import LARGEST_ID, Id, Model, Text
+
+# Every row of a list of environments carries both.
+_LARGEST = 64 * 1024
+
+
+def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(value)) > _LARGEST:
+        raise ValueError(f"is longer than {_LARGEST} characters as JSON: keep large things elsewhere")
+    return value
+
+
+Description = Annotated[Text, Field(max_length=_LARGEST)]
+Metadata = Annotated[dict[Text, Any], AfterValidator(_bounded)]
 
 
 class Sorting(Model):
@@ -116,7 +130,7 @@ class NewSpecification(Model):
     namespace: Text | None = None
     is_lockfile: bool | None = None
     environment_name: Text | None = None
-    environment_description: Text | None = None
+    environment_description: Description | None = None
     platforms: list[Text] | None = None
 
 
@@ -124,17 +138,17 @@ class EnvironmentChange(Model):
     """Another current build, or another description."""
 
     build_id: Id | None = None
-    description: Text | None = None
+    description: Description | None = None
 
 
 class NamespaceChange(Model):
     """Other metadata, other role mappings (entity → roles); what is absent stays."""
 
-    metadata: dict[Text, Any] | None = None
+    metadata: Metadata | None = None
     role_mappings: dict[Text, list[Text]] | None = None
 
 
-class NamespaceMetadata(RootModel[dict[Text, Any]]):
+class NamespaceMetadata(RootModel[Metadata]):
     """Metadata of a namespace, all of it."""
 
 

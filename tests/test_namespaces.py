@@ -164,6 +164,9 @@ def test_metadata_and_role_mappings_of_a_namespace(people: People) -> None:
     refused(root.put(path, json={"role_mappings": {"lab": ["admin"]}}), 400, "bad_input")
     refused(root.put(path, json={"role_mappings": {"lab/*": ["king"]}}), 400, "bad_input")
     refused(root.put(f"{path}metadata", json=[1]), 400, "bad_input")
+    # Every row of a list of environments would carry them.
+    refused(root.put(f"{path}metadata", json={"a": "x" * 70_000}), 400, "bad_input")
+    refused(root.put(path, json={"metadata": {"a": ["x"] * 70_000}}), 400, "bad_input")
     refused(root.put("namespace/none/", json={}), 404, "namespace_not_found")
     refused(people["eve"].put(path, json={}), 403, "permission_denied")
     assert root.delete(path).status_code == 200
