@@ -98,6 +98,10 @@ def test_a_lockfile_passes_by_no_rule(server: Server) -> None:
         ({"virtual_packages": {"beos": {}}}, "beos"),
         ({"quota_bytes": -1}, "quota_bytes"),
         ({"conda_allowed_channels": ["https://u:p@h.org/c"]}, "credentials"),
+        ({"conda_allowed_channels": ["https://u:p@h.org/*"]}, "credentials"),
+        ({"conda_channel_alias": "https://u:p@h.org/c"}, "credentials"),
+        ({"conda_channel_alias": "h.org"}, "conda_channel_alias"),
+        ({"pip_policy": {"direct_urls": ["https://u:p@h.org/c"]}}, "credentials"),
     ],
 )
 def test_rules_that_nothing_could_follow_are_refused(server: Server, values: dict[str, Any], words: str) -> None:

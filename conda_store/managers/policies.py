@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -83,15 +83,31 @@ def _problems(values: Values) -> Iterator[Problem]:
                 yield Problem(fault, path=f"{name}.{number}")
     channels = [*(values.get("conda_default_channels") or ()), *(values.get("conda_allowed_channels") or ())]
     for text in channels:
-        if "*" not in text and (fault := _channel_fault(text)):
+        # Something that may stand in a name, a host and a port, for what a pattern leaves open.
+        if fault := _channel_fault(text.replace("*", "1")):
             yield Problem(fault, path="channels")
-    for number, text in enumerate((values.get("pip_policy") or {}).get("index_urls") or ()):
+    yield from _url_problems(values)
+    for number, text in enumerate(_pip(values, "index_urls")):
         if fault := _index_fault(text):
             yield Problem(fault, path=f"pip_policy.index_urls.{number}")
     for platform, machines in (values.get("virtual_packages") or {}).items():
         for name, version in machines.items():
             if fault := virtual_fault(name, version):
                 yield Problem(fault, path=f"virtual_packages.{platform}")
+
+
+def _url_problems(values: Values) -> Iterator[Problem]:
+    pip = {f"pip_policy.direct_urls.{number}": text for number, text in enumerate(_pip(values, "direct_urls"))}
+    alias = values.get("conda_channel_alias")
+    for path, text in {**({"conda_channel_alias": alias} if alias else {}), **pip}.items():
+        try:
+            normal_url(text)
+        except CondaStoreError as error:
+            yield Problem(error.message, path=path)
+
+
+def _pip(values: Values, name: str) -> Sequence[str]:
+    return (values.get("pip_policy") or {}).get(name) or ()
 
 
 def _channel_fault(text: str) -> str | None:
