@@ -40,7 +40,6 @@ class Disk:
     """Bytes of the file system, of what is held on it, and (number, bytes) of what lies in each part of the store."""
 
     total: int
-    used: int
     free: int
     held: Held
     parts: Mapping[str, tuple[int, int]]
@@ -76,8 +75,8 @@ class AdministrationManager:
             caches = {folder: self._cache(folder) for folder in ("packages", "wheels")}
             self._measured["parts"] = {"blobs": self._blobs(), **caches}
         self.store.mkdir(parents=True, exist_ok=True)
-        total, used, free = shutil.disk_usage(self.store)
-        return Disk(total, used, free, held, self._measured["parts"])
+        disk = shutil.disk_usage(self.store)
+        return Disk(disk.total, disk.free, held, self._measured["parts"])
 
     def _blobs(self) -> tuple[int, int]:
         number = size = 0
