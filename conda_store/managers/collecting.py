@@ -39,6 +39,7 @@ from conda_store.managers.watching import Watcher
 from conda_store.storage import uses
 from conda_store.storage.base import NotStored
 from conda_store.storage.local import LocalStorage
+from conda_store.storage.scratch import remove_tree
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ class CollectionManager:
             if build is None or build.lease is not None:
                 return None
             if going.prefix is not None:
-                set_aside(going.prefix)
+                _put_aside(going.prefix)
         if going.prefix is not None:
             clear_scratch(going.prefix)
             with suppress(OSError):
@@ -264,6 +265,14 @@ class CollectionManager:
             yield from store.take(list(found)) if take else found
         caches = CacheGarbage(self.root, idle, packages, freed)
         yield from caches.take(caches.find()) if take else caches.find()
+
+
+def _put_aside(prefix: Path) -> None:
+    try:
+        set_aside(prefix)
+    except OSError:
+        # A disk may be too full for another directory; nobody uses what is deleted, so it may go where it stands.
+        remove_tree(prefix)
 
 
 def _ago(days: float) -> datetime:

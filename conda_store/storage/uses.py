@@ -28,8 +28,13 @@ _CLOCK_SECONDS = 1.0
 def working(root: Path) -> Iterator[None]:
     """Whatever is used or made in the store `root` inside of this stays, however long it takes."""
     folder = root / _WORKERS
-    folder.mkdir(parents=True, exist_ok=True)
-    path, descriptor = _held(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path, descriptor = _held(folder)
+    except OSError:
+        # On a full or read-only disk whoever works will say better what is wrong, and new things have their grace.
+        yield
+        return
     try:
         yield
     finally:
