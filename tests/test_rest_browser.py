@@ -38,6 +38,21 @@ def page() -> Iterator[Any]:
         browser.close()
 
 
+def test_a_build_that_has_ended_is_not_said_to_be_out_of_reach(server: Server, page: Any) -> None:
+    build_id = server.submit("ended")
+    lease = server.begin(build_id)
+    server.tell(lease, "the last line")
+    server.fail_with(lease, "no room left")
+    page.add_init_script(
+        "window.said = []; addEventListener('DOMContentLoaded', () => new MutationObserver(changes => changes.forEach("
+        "one => said.push(one.target.textContent))).observe(document.getElementById('link'), {childList: true}));"
+    )
+    with page.expect_event("response", lambda answer: "/events/" in answer.url and answer.status == 204):
+        page.goto(f"{server.root}{server.app.prefix}build/{build_id}/")
+    page.wait_for_selector("#log:has-text('the last line')")
+    assert [words for words in page.evaluate("said") if words] == []
+
+
 def test_a_file_becomes_a_build_whose_log_is_live(server: Server, page: Any, tmp_path: Path) -> None:
     file = tmp_path / "environment.yaml"
     file.write_text(YAML.format(name="dropped"))

@@ -41,14 +41,18 @@ export class Following {
 
   private open(): EventSource {
     const events = new EventSource(this.address);
+    let isOpen = false;
     for (const [kind, taker] of this.takers) events.addEventListener(kind, taker);
     events.addEventListener("open", () => {
       this.tries = 0;
+      isOpen = true;
       this.ends.waiting(false);
     });
     events.addEventListener("error", () => {
       if (events.readyState === EventSource.CLOSED) void this.ask();
-      else this.ends.waiting(true);
+      // A stream ends when all was told, too: only who then comes back in vain is told so.
+      else if (!isOpen) this.ends.waiting(true);
+      isOpen = false;
     });
     return events;
   }
