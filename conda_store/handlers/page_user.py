@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from conda_store.auth.permissions import ROLES, Identity
 from conda_store.errors import CondaStoreError
 from conda_store.handlers.base import ApiHandler
 from conda_store.handlers.page_actions import FormHandler
@@ -31,7 +32,7 @@ class UserPage(FormHandler):
             asked = NewToken(
                 name=self.get_body_argument("name", "")[:255],
                 expiration=datetime.now(UTC) + timedelta(days=days),
-                role_bindings={pattern: [role]} if pattern and role else None,
+                role_bindings={pattern: [role]} if pattern else _everywhere(self.identity, role) if role else None,
             )
             made = await self.ask(self.parts.tokens.create, self.identity, asked)
         except CondaStoreError as error:
@@ -46,6 +47,15 @@ class UserPage(FormHandler):
         reasons = await self.ask(self.parts.access.own, self.identity)
         known = {"secret": None, "failure": None} | values
         self.page("user.html", tokens=tokens, reasons=reasons, **known)
+
+
+def _everywhere(identity: Identity, role: str) -> dict[str, list[str]]:
+    """All that one may, nowhere more than `role` gives; a role that does not exist is refused later."""
+    bindings: dict[str, list[str]] = {}
+    for grant in identity.grants:
+        is_more = ROLES[grant.role] > ROLES.get(role, frozenset())
+        bindings.setdefault(grant.pattern, []).append(role if is_more else grant.role)
+    return bindings
 
 
 class RevokeToken(FormHandler, ApiHandler):
