@@ -25,6 +25,14 @@ interface Artifact {
 const status = place("status");
 const reason = place("reason");
 const artifacts = place("artifacts");
+const words = JSON.parse(artifacts.dataset["words"] ?? "{}") as Record<string, string>;
+/** What the server wrote of artifacts, by kind: of those that are in the same state again it says more than an event. */
+const written = new Map(
+  [...artifacts.querySelectorAll("li")].map((item) => [
+    item.dataset["kind"] ?? "",
+    item.cloneNode(true) as HTMLLIElement,
+  ]),
+);
 const link = place("link");
 const running = ["QUEUED", "BUILDING"].includes(status.dataset["status"] ?? "");
 
@@ -49,11 +57,11 @@ function showProgress(data: Progress): void {
   }
   const row = stageRow(data.stage);
   const bar = row.querySelector("progress");
-  const words = row.querySelector("span");
+  const label = row.querySelector("span");
   if (bar && data.total) bar.max = data.total;
   if (bar && data.done !== undefined && bar.hasAttribute("max")) bar.value = data.done;
-  if (words) words.textContent = data.note ? `${data.stage}: ${data.note}` : data.stage;
-  if (bar && words) bar.setAttribute("aria-label", data.stage);
+  if (label) label.textContent = data.note ? `${data.stage}: ${data.note}` : data.stage;
+  if (bar && label) bar.setAttribute("aria-label", data.stage);
 }
 
 function showStatus(data: Ended): void {
@@ -77,14 +85,22 @@ function showArtifact(data: Artifact): void {
     item.dataset["kind"] = data.artifact_type;
     artifacts.append(item);
   }
-  const size = data.size
-    ? ` ${(data.size / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`
-    : "";
+  const before = written.get(data.artifact_type);
+  if (before?.dataset["state"] === data.state) {
+    item.replaceWith(before.cloneNode(true));
+    return;
+  }
+  const size = data.size ? ` ${inBytes(data.size)}` : "";
   const why = data.reason ? ` (${data.reason})` : "";
-  // Its digest, which stands there already, changes no more.
-  const digest = item.querySelector("code");
-  item.textContent = `${data.artifact_type}: ${data.state}${why}${size} `;
-  if (digest) item.append(digest);
+  const word = words[data.artifact_type] ?? data.artifact_type;
+  item.textContent = `${word}: ${data.state.toLowerCase()}${why}${size}`;
+}
+
+/** A size as the server writes it. */
+function inBytes(size: number): string {
+  const power = Math.min(Math.floor(Math.log10(size) / 3), 4);
+  const unit = ["Bytes", "kB", "MB", "GB", "TB"][power];
+  return power ? `${(size / 1000 ** power).toFixed(1)} ${unit}` : `${size} ${unit}`;
 }
 
 function showLink(words: string): void {
