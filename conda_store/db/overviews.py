@@ -26,7 +26,7 @@ class OverviewFilters:
 
 
 class Overview(NamedTuple):
-    """An environment and its current build; `packages` is how many it has, `size` in bytes."""
+    """An environment and its current build, which may be deleted; `packages` is how many it has, `size` in bytes."""
 
     namespace: str
     name: str
@@ -36,6 +36,7 @@ class Overview(NamedTuple):
     size: int
     scheduled_on: datetime
     ended_on: datetime | None
+    deleted_on: datetime | None
     packages: int
 
 
@@ -73,7 +74,7 @@ def matching(filters: OverviewFilters) -> Select[Any]:
         query = query.where(NamespaceRow.name == filters.namespace)
     if filters.status:
         query = query.join(BuildRow, BuildRow.id == EnvironmentRow.current_build_id)
-        query = query.where(BuildRow.status == filters.status)
+        query = query.where(BuildRow.status == filters.status, BuildRow.deleted_on.is_(None))
     if filters.search:
         holding = select(BuildPackageRow.build_id).join(PackageRow, PackageRow.id == BuildPackageRow.package_id)
         holding = holding.where(PackageRow.name == filters.search.lower())
@@ -93,6 +94,7 @@ def overviews(session: Session, query: Select[Any], sort: str, offset: int, limi
         BuildRow.size,
         BuildRow.scheduled_on,
         BuildRow.ended_on,
+        BuildRow.deleted_on,
         counted,
     )
     rows = select(*columns).join(EnvironmentRow.namespace)

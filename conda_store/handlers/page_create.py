@@ -87,14 +87,17 @@ class EditPage(SpecificationForm):
 
     @needs_permission("environment:create")
     async def get(self, namespace: str, name: str) -> None:
-        """The form with the specification of the current build in it, or of the one that the address names."""
+        """The form with the specification of the current build in it, or of the one that the address names; empty when
+        no build is left."""
         build_id = await self.ask(self.parts.environments.current_build_id, namespace, name)
         if self.get_query_argument("build", ""):
             build_id = self.form_number("build")
             await self._check_belongs(build_id, namespace, name)
+        await self.show(await self._yaml(build_id) if build_id else "", namespace, name)
+
+    async def _yaml(self, build_id: int) -> str:
         content = await self.ask(self.parts.artifacts.yaml, build_id)
-        text = b"".join(content.chunks(0, content.size)).decode()
-        await self.show(text, namespace, name)
+        return b"".join(content.chunks(0, content.size)).decode()
 
     async def _check_belongs(self, build_id: int, namespace: str, name: str) -> None:
         if await self.ask(self.parts.builds.entity, build_id) != (namespace, name):

@@ -57,7 +57,7 @@ class EnvironmentPage(EnvironmentHandler):
         history = await self.ask(self.parts.overview.history, namespace, name)
         build_id = await self.ask(self.parts.environments.current_build_id, namespace, name)
         packages: Page[Package] = await self.ask(self.parts.builds.packages, build_id, asked, 100)
-        image = await self.ask(self.parts.artifacts.image, build_id, self.request.host)
+        image = await self.ask(self.parts.artifacts.image, build_id, self.request.host) if build_id else None
         kernel = self.parts.overview.kernel(namespace, name)
         found = {"history": history, "packages": packages, "image": image, "kernel": kernel, "asked": asked}
         await self.show("environment.html", namespace, name, **found)

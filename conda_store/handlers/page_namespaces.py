@@ -13,6 +13,7 @@ _OFFERED = (
     "setting::read",
     "setting::update",
     "environment::update",
+    "environment:create",
     "namespace::delete",
     "namespace-role-mapping::create",
     "namespace-role-mapping::delete",
