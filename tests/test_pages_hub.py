@@ -26,7 +26,7 @@ def browser() -> Iterator[Any]:
 def enter(visitor: Visitor, name: str) -> None:
     """Sign in at the Hub, whose own pages are not ours to judge."""
     visitor.open()
-    visitor.click("Sign in", "header")
+    visitor.click("Login with JupyterHub", "header")
     visitor.page.fill("#username_input", name)
     visitor.page.fill("#password_input", PASSWORD)
     visitor.page.click("#login_submit")
@@ -54,8 +54,8 @@ def test_a_walk_under_the_hub_leaves_the_prefix_nowhere(hub: Hub, browser: Any) 
         targets = page.eval_on_selector_all("a[href], form[action]", "all => all.map(one => one.href ?? one.action)")
         ours = [one for one in targets if one.startswith(hub.url)]
         assert ours and all(one.startswith(f"{hub.url}{SERVICE}") for one in ours), path
-    visitor.click("Sign out", "header")
-    page.wait_for_selector("header a:text-is('Sign in')")
+    visitor.click("Log out", "header")
+    page.wait_for_selector("header a:text-is('Login with JupyterHub')")
     assert page.url == f"{hub.url}{SERVICE}" and "data/walked" not in page.inner_text("main")
     problems = visitor.take_problems()
     assert not problems, problems
