@@ -81,3 +81,14 @@ def test_a_token_gives_the_chosen_role_everywhere_when_no_place_is_named(tmp_pat
         assert made["viewer"]["role_bindings"]["lab/*"] == ["viewer"] == made["viewer"]["role_bindings"]["ana/*"]
         assert made["developer"]["role_bindings"]["lab/*"] == ["developer"]
         assert datetime.fromisoformat(made["viewer"]["expiration"]) > datetime.now(UTC)
+
+
+def test_the_settings_of_the_deployment_are_a_part_of_its_administration(server: Server) -> None:
+    server.submit("ruled")
+    assert 'admin/settings/">Settings</a>' in shown(server, "admin/")
+    for path, section in (
+        ("admin/settings/", "Administration"),
+        ("namespace/default/settings/", "Namespaces"),
+        ("environment/default/ruled/settings/", "Environments"),
+    ):
+        assert f'aria-current="page">{section}</a>' in shown(server, path)

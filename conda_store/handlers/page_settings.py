@@ -16,7 +16,10 @@ _OFFERED = ("setting::read", "setting::update", "environment::update", "environm
 class SettingsPage(FormHandler):
     """All three levels."""
 
-    section = "namespaces"
+    @property
+    def section(self) -> str:  # type: ignore[override]
+        """Where in the top bar the level belongs."""
+        return "environments" if "name" in self.path_kwargs else "namespaces" if self.path_kwargs else "admin"
 
     async def check(self, permission: str) -> None:
         """The deployment's settings concern everything."""

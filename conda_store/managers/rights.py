@@ -27,7 +27,7 @@ from conda_store.managers.watching import Watcher
 
 log = logging.getLogger(__name__)
 
-_SAID = "said by who signs people in"
+_SAID = "given where people sign in"
 _CACHED = 4096
 # As long as it is kept who somebody is; what is changed in this process counts at once.
 _CACHE_SECONDS = 30.0
