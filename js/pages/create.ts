@@ -50,6 +50,7 @@ function edit(area: HTMLTextAreaElement, form: HTMLFormElement): void {
         if (!update.docChanged) return;
         area.value = update.state.doc.toString();
         sessionStorage.setItem(draft, area.value);
+        markOutcome();
       }),
     ],
   });
@@ -63,6 +64,17 @@ function edit(area: HTMLTextAreaElement, form: HTMLFormElement): void {
       void check(form, button);
     } else sessionStorage.removeItem(draft);
   });
+}
+
+/** What was said of the text before it changed stays to be read, but says so. */
+function markOutcome(): void {
+  const place = document.getElementById("outcome");
+  if (!place?.querySelector(".failure, table") || place.querySelector("[data-old]")) return;
+  const words = document.createElement("p");
+  words.className = "quiet mb-1";
+  words.dataset["old"] = "";
+  words.textContent = "Before your last changes:";
+  place.prepend(words);
 }
 
 /** Ask for the page that the form would lead to, and show what it says beside the editor. */
