@@ -67,7 +67,9 @@ def test_one_writes_checks_and_builds(browser: Any, server: Server) -> None:
         page.wait_for_selector("#problems li:has-text('line 4')")
         page.wait_for_selector(".cm-lintRange-error")
         write(visitor, "name: written\ndependencies: [no-such-thing]\n")
-        visitor.click("Check")
+        with page.expect_response("**/create/") as answered:
+            visitor.click("Check")
+        assert answered.value.status == 200
         page.wait_for_selector("#outcome:has-text('no-such-thing')")
         write(visitor, "name: written\ndependencies: [python, numpy]\n")
         page.wait_for_selector("#outcome:has-text('Before your last changes')")

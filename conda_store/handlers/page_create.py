@@ -64,9 +64,14 @@ class CreatePage(SpecificationForm):
         """What would be installed, or why nothing would."""
         checked: Checked = await self.ask(self.parts.checks.check, self.identity, new)
         solution: Solution | None = None
+        failure: BadInput | None = None
         if not checked.problems:
-            solution = await self.solved(self.parts.checks.solve, self.identity, new)
-        await self.show(new.specification, place, name, checked=checked, solution=solution)
+            try:
+                solution = await self.solved(self.parts.checks.solve, self.identity, new)
+            except BadInput as error:
+                # That nothing fits is what the check found, and no mistake of the request.
+                failure = error
+        await self.show(new.specification, place, name, checked=checked, solution=solution, failure=failure)
 
     def _text(self) -> str:
         """The file when one was chosen, else what was typed."""
