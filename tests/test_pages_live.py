@@ -96,6 +96,7 @@ def test_a_page_that_is_loaded_again_in_the_middle_is_whole(browser: Any, server
             visitor.page.wait_for_selector("#reason:has-text('enough')")
         wait_for_lines(visitor, 81, "enough")
         assert shown(visitor)[:-1] == [f"line {number}" for number in range(80)]
+        assert not visitor.page.is_visible("#link")
 
 
 @contextmanager
