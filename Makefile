@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CACHE := .cache
 
 .DEFAULT_GOAL := help
-.PHONY: help develop demo test test-fast lint format docs bench clean system-packages proxy react-ui hub-demo
+.PHONY: help develop demo test test-fast lint format docs screenshots bench clean system-packages proxy react-ui hub-demo
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | awk -F': *' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ format: $(VENV)/.installed  ## Rewrite the code in the house style
 docs: $(VENV)/.installed  ## Write docs/configuration.md from the help of the options
 	$(BIN)/python docs/configuration.py > docs/.configuration.md
 	mv docs/.configuration.md docs/configuration.md
+
+screenshots: develop  ## Write pictures of all pages, light, dark and as a phone shows them, to docs/screenshots
+	$(BIN)/python -m docs.screenshots
 
 bench: develop  ## Measure against the named rivals and write docs/performance.md
 	$(BIN)/python -m benchmarks

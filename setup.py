@@ -55,6 +55,7 @@ dev = [
     "myst-parser >=4,<6",
     "oidc-provider-mock >=0.3,<1",
     "oras >=0.2,<0.3",
+    "pillow >=11,<13",
     "playwright >=1.49,<2",
     "psutil >=6",
     "pytest >=8.3,<10",
