@@ -337,7 +337,7 @@ def test_pages_carry_a_policy_and_escape_what_they_show(opened: Server) -> None:
     policy = page.headers["content-security-policy"]
     assert "script-src 'self'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
     assert page.headers["x-content-type-options"] == "nosniff"
-    assert "/a%40b/api/v1/environment/%3Cimg%20src%3Dx%3E/x/archive/" in page.text
+    assert "/a%40b/api/v1/environment/%3Cimg%20src%3Dx%3E/x/yaml/" in page.text
     missing = opened.web.get("build/999/")
     assert missing.status_code == 404 and "no build 999" in missing.text
 

@@ -71,8 +71,12 @@ class GitLabAuthenticator(OAuth2Authenticator):
     base_url = Unicode("https://gitlab.com", help="URL of GitLab. Example: 'https://gitlab.example.org'").tag(
         config=True
     )
-    username_claim = Unicode("nickname", help="Claim that is the user's name here.").tag(config=True)
-    groups_claim = Unicode("groups", help="Claim that lists the user's groups.").tag(config=True)
+    username_claim = Unicode("nickname", help="Claim that is the user's name here, and that of their namespace.").tag(
+        config=True
+    )
+    groups_claim = Unicode("groups", help="Claim that lists the user's groups, each with its whole path.").tag(
+        config=True
+    )
 
     @default("issuer")
     def _issuer(self) -> str:
@@ -87,9 +91,15 @@ class GoogleAuthenticator(OAuth2Authenticator):
     def _login_title(self) -> str:
         return "Login with Google"
 
-    base_url = Unicode("https://accounts.google.com", help="URL of the issuer.").tag(config=True)
-    scope = List(Unicode(), ["openid", "email"], help="Scopes to ask for.").tag(config=True)
-    username_claim = Unicode("email", help="Claim that is the user's name here.").tag(config=True)
+    base_url = Unicode(
+        "https://accounts.google.com", help="URL of the issuer, below which its discovery document lies."
+    ).tag(config=True)
+    scope = List(
+        Unicode(), ["openid", "email"], help="Scopes to ask for, so that the provider tells name and address."
+    ).tag(config=True)
+    username_claim = Unicode("email", help="Claim that is the user's name here, and that of their namespace.").tag(
+        config=True
+    )
     extra_authorize_params = Dict(
         default_value={"access_type": "offline"},
         key_trait=Unicode(),
@@ -119,7 +129,7 @@ class KeycloakAuthenticator(OAuth2Authenticator):
     base_url = Unicode(help="URL of Keycloak, with /auth where it has that. Example: 'https://sso.example.org'").tag(
         config=True
     )
-    realm = Unicode("master", help="Name of the realm. Example: 'lab'").tag(config=True)
+    realm = Unicode("master", help="Name of the realm in which the people are known. Example: 'lab'").tag(config=True)
     groups_claim = Unicode("groups", help="Claim that lists the user's groups; dots lead into it.").tag(config=True)
 
     @default("issuer")

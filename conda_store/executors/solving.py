@@ -8,6 +8,7 @@ import queue
 import signal
 import threading
 from concurrent.futures import Future, TimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerContext
@@ -18,6 +19,9 @@ from pebble import ProcessExpired, ProcessPool
 from conda_store.errors import CondaStoreError, SolveFailed
 from conda_store.executors.solver_process import Asked, enter, solve
 from conda_store.packages.locked import PlatformLock
+
+#: What Pebble says of a worker that was ended: the second when it was between two tasks in its eyes.
+_LOST = (ProcessExpired, BrokenProcessPool)
 
 
 class SolverLost(CondaStoreError):
@@ -76,7 +80,7 @@ class SolvePool:
         for _ in range(2):
             try:
                 return seat.run(self.store_directory, asked, seconds)
-            except ProcessExpired:
+            except _LOST:
                 # Whoever killed it (the system, for want of memory) may not do so again.
                 continue
         raise SolverLost("The solver was ended twice while it worked, perhaps for want of memory: ask again later.")
@@ -115,7 +119,7 @@ class _Seat:
                 f"Solving took longer than {seconds:g} seconds and was ended. Name versions of the largest packages so "
                 "that there is less to search, or let an administrator raise the setting conda_max_solve_time."
             ) from None
-        except ProcessExpired:
+        except _LOST:
             self._replace()
             raise
 

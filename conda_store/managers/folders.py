@@ -87,6 +87,7 @@ class FolderManager:
         self.reader = FolderReader(builds.database, builds.policies, builds.limits)
         self._patience = Patience(seconds)
         self._missing: dict[int, float] = {}
+        self._seen: dict[str, str] = {}
         self._told: dict[str, str] = {}
 
     def troubles(self) -> int:
@@ -128,7 +129,9 @@ class FolderManager:
     def _is_there(self, state: _State, look: Look, telling: dict[str, str]) -> bool:
         """Whether a watched path can be believed; where a share is gone, nothing is there, or nothing can be seen."""
         has_any = any(kept.origin and kept.origin.root == look.root for kept in state.kept.values())
-        bare = look.is_bare and has_any and state.identities.get(look.root) != look.identity
+        # What was emptied while nobody looked may be another folder: file systems give numbers of old ones to new ones.
+        is_same = state.identities.get(look.root) == look.identity == self._seen.get(look.root)
+        bare = look.is_bare and has_any and not is_same
         fault = f"{look.fault}." if look.fault else _BARE if bare else None
         if fault:
             telling[look.root] = f"The watched path {look.root!r} is left alone, and so are its environments. {fault}"
@@ -137,6 +140,7 @@ class FolderManager:
     def _note(self, state: _State, seen: Iterable[Look], looks: Sequence[Look], files: _Files) -> None:
         """Remember which folders were there: only what was emptied in its place has lost its files."""
         now = {look.root: look.identity if look in looks else "" for look in seen}
+        self._seen = now
         changes = {root: one for root, one in now.items() if state.identities.get(root, "") != one}
         if changes and (state.kept or files.good):
             with self.database.write() as session:
