@@ -28,7 +28,7 @@ from tests.conftest import need
 from tests.containers import Engine
 from tests.hubs import ODD, OPERATOR, PASSWORD, SERVICE, Hub, running_hub
 from tests.registry_house import admit
-from tests.test_rest_browser import _FLAGS as FLAGS
+from tests.visitors import FLAGS
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[machine.machine()]
 YAML = "name: {name}\nchannels: [conda-forge]\ndependencies: [python=3.11]\n"

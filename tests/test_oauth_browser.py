@@ -19,7 +19,7 @@ from conda_store.auth.oauth import OAuth2Authenticator
 from tests.conftest import need
 from tests.hubs import free_ports
 from tests.server import YAML, running
-from tests.test_rest_browser import _FLAGS as FLAGS
+from tests.visitors import FLAGS
 
 START_SECONDS = 60.0
 CLAIMS = '{"sub": "7", "email": "ana@lab.org", "email_verified": true, "groups": ["data"]}'

@@ -15,7 +15,7 @@ from tests.conftest import need
 from tests.people import client_of, peopled, secret_of
 from tests.react_ui import ReactUi, Visit, served
 from tests.server import Server
-from tests.test_rest_browser import _FLAGS as FLAGS
+from tests.visitors import FLAGS
 
 PEOPLE = {"ana": ["data"], "ben": []}
 ARTIFACTS = ["LOCKFILE", "YAML", "CONDA_PACK", "DOCKER_MANIFEST"]

@@ -13,11 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import need
 from tests.server import YAML, Server, running
-
-_FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
+from tests.visitors import FLAGS
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def page() -> Iterator[Any]:
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=need("chromium"), args=_FLAGS.split())
+        browser = driver.chromium.launch(executable_path=need("chromium"), args=FLAGS.split())
         page = browser.new_page()
         page.problems = []
         page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
@@ -127,7 +123,7 @@ def test_a_page_of_another_site_neither_reads_nor_changes(server: Server, page: 
 
 def test_a_name_that_was_made_to_point_here_reaches_nothing(server: Server) -> None:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    rebound = [*_FLAGS.split(), "--host-resolver-rules=MAP rebound.example 127.0.0.1"]
+    rebound = [*FLAGS.split(), "--host-resolver-rules=MAP rebound.example 127.0.0.1"]
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=need("chromium"), args=rebound)
         page = browser.new_page()

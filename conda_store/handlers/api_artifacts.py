@@ -5,6 +5,7 @@ These may wait: an artifact that is on its way is answered when it is there, or 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import partial
 from typing import ClassVar
 
@@ -26,9 +27,9 @@ class DownloadHandler(ContentHandler):
 
     head.permission = "environment::read"  # type: ignore[attr-defined]
 
+    @abstractmethod
     async def find(self) -> Content:
         """What is downloaded."""
-        raise NotImplementedError
 
     @needs_permission("environment::read")
     @describes("application/octet-stream")
