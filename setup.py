@@ -48,6 +48,7 @@ server = [
     "zstandard >=0.23,<1",
 ]
 hub = ["jupyterhub >=5.2,<7"]
+lab = ["jupyterlab >=4.2,<5"]
 postgresql = ["psycopg[binary] >=3.2,<4"]
 dev = [
     "hypothesis >=6.100",
@@ -59,6 +60,7 @@ dev = [
     "playwright >=1.49,<2",
     "psutil >=6",
     "pytest >=8.3,<10",
+    "pytest-jupyter[server] >=0.10,<1",
     "pytest-xdist >=3.6,<4",
     "ruff >=0.9,<1",
     "schemathesis >=4,<5",
@@ -77,7 +79,7 @@ setup(
     license="BSD-3-Clause",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=find_packages(include=["conda_store", "conda_store.*"]),
+    packages=find_packages(include=["conda_store", "conda_store.*", "conda_store_labextension"]),
     package_data={
         "conda_store": ["py.typed", "documentation/*", "static/*", "templates/*"],
         "conda_store.db": ["alembic/*.py", "alembic/script.py.mako", "alembic/versions/*.py"],
@@ -93,8 +95,9 @@ setup(
     extras_require={
         "server": server,
         "hub": server + hub,
+        "lab": lab,
         "postgresql": postgresql,
-        "dev": server + hub + postgresql + dev,
+        "dev": server + hub + lab + postgresql + dev,
     },
     cmdclass={"build_py": BuildWithPages},
     entry_points={"console_scripts": ["conda-store = conda_store.cli:main"]},
