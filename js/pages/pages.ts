@@ -54,7 +54,7 @@ function liveSearch(form: HTMLFormElement): void {
     last = new AbortController();
     const query = new URLSearchParams();
     for (const [name, value] of new FormData(form))
-      if (value !== "") query.append(name, String(value));
+      if (typeof value === "string" && value !== "") query.append(name, value);
     const address = `${form.action.split("?")[0]}?${query}`;
     try {
       const answer = await fetch(address, {

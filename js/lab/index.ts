@@ -1,0 +1,29 @@
+// The plugins of the JupyterLab extension; what each does stands in its own module.
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { ISettingRegistry } from "@jupyterlab/settingregistry";
+import { CondaStoreApi } from "./api";
+import { EnvironmentsModel } from "./model";
+import { panelPlugin } from "./panel/plugin";
+import { ICondaStore } from "./tokens";
+
+const storePlugin: JupyterFrontEndPlugin<ICondaStore> = {
+  id: "conda-store:plugin",
+  description: "Keeps the environments of conda-store up to date.",
+  autoStart: true,
+  optional: [ISettingRegistry],
+  provides: ICondaStore,
+  activate: (app: JupyterFrontEnd, settings: ISettingRegistry | null): ICondaStore => {
+    const api = new CondaStoreApi(app.serviceManager.serverSettings);
+    const model = new EnvironmentsModel(api);
+    void app.restored.then(() => model.start());
+    void settings?.load("conda-store:plugin").then((found) => {
+      const apply = () => model.setSeconds(found.get("pollSeconds").composite as number);
+      found.changed.connect(apply);
+      apply();
+    });
+    return { api, model };
+  },
+};
+
+export default [storePlugin, panelPlugin];
+export { ICondaStore };
