@@ -37,6 +37,7 @@ PUT       api/v1/setting/{namespace}/                    403  403  403  403  200
 GET       api/v1/setting/{namespace}/{name}/             403  403  403  200  200  200  403  403  403  404
 PUT       api/v1/setting/{namespace}/{name}/             403  403  403  403  200  200  403  403  403  404
 GET       api/v1/usage/                                  200  200  200  200  200  200  200  200  200  -
+GET       api/v1/overview/                               200  200  200  200  200  200  200  200  200  -
 GET       api/v1/audit/                                  200  200  200  200  200  200  200  200  200  -
 GET       api/v1/gc/                                     403  403  403  403  403  200  403  403  403  -
 POST      api/v1/gc/                                     403  403  403  403  403  200  403  403  403  -

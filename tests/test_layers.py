@@ -53,6 +53,7 @@ ORDER = [
     "inputs",
     "differences",
     "garbage",
+    "glances",
     "models",
     "environment_yaml",
     "image_yaml",

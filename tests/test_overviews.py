@@ -12,8 +12,11 @@ from conda_store.auth.permissions import Grant, Identity
 from conda_store.builds.keys import Places
 from conda_store.db import Database, lists, overviews
 from conda_store.db.overviews import Overview, OverviewFilters
+from conda_store.glances import Everything
 from conda_store.inputs import OverviewQuery
+from conda_store.managers.glances import GlanceManager
 from conda_store.managers.overview import PAGE_SIZE, OverviewManager
+from conda_store.models import Answer
 from tests.full_database import BUILDS, ENVIRONMENTS, full, statements
 from tests.postgres_server import postgres_server
 
@@ -113,3 +116,23 @@ def test_a_page_takes_as_many_statements_as_its_parts(full: Database, tmp_path: 
         "group-001",
         "group-002",
     ]
+
+
+def test_everything_at_a_glance_is_what_the_caller_may_read(full: Database, tmp_path: Any) -> None:
+    manager = GlanceManager(full, OverviewManager(full, Places(tmp_path, tmp_path)))
+    grants = (Grant("group-00*/*", "viewer"), Grant("group-001/*", "developer"))
+    with statements() as seen:
+        answer = manager.everything(Identity("ben", grants))
+    assert len(seen.sent) == 2
+    with statements() as seen:
+        assert manager.everything(Identity("eva", grants)) is answer
+    assert seen.sent == []
+    found = Answer[Everything].model_validate_json(answer.body).data
+    assert {one.namespace for one in found.environments} == {f"group-{n:03}" for n in range(1, 10)}
+    roles = {one.namespace: one.role for one in found.environments}
+    assert (roles["group-001"], roles["group-002"]) == ("developer", "viewer")
+    assert found.writable == ["group-001"] and "environment::update" in found.roles["developer"]
+    last = {one.name: (one.build_id, one.newest_id) for one in found.environments}
+    assert last["environment-0007"] == (CURRENT + 7, CURRENT + 7)
+    nothing = Answer[Everything].model_validate_json(manager.everything(Identity(None, ())).body).data
+    assert (nothing.environments, nothing.writable) == ([], [])

@@ -137,3 +137,17 @@ def test_a_path_for_everybody_is_for_everybody(tmp_path: Path) -> None:
         for path in ("channel/", "package/", "usage/"):
             assert closed.api.get(path).status_code == 200, path
         assert closed.api.get("specification/", params={"conda": "python"}).status_code == 403
+
+
+def test_who_asks_again_for_everything_hears_when_nothing_has_changed(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        build_id = server.submit("one")
+        answer = server.api.get("overview/")
+        (row,) = answer.json()["data"]["environments"]
+        assert (row["name"], row["build_id"], row["newest_id"]) == ("one", build_id, build_id)
+        again = {"If-None-Match": answer.headers["ETag"]}
+        unchanged = server.api.get("overview/", headers=again)
+        assert (unchanged.status_code, unchanged.content) == (304, b"")
+        second = server.submit("one", text="name: one\ndependencies: [two]\n")
+        (row,) = server.api.get("overview/", headers=again).json()["data"]["environments"]
+        assert (row["build_id"], row["newest_id"], row["newest_status"]) == (build_id, second, "QUEUED")

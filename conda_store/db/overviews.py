@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from conda_store.db import lists
 from conda_store.db.orm import BuildPackageRow, BuildRow, EnvironmentRow, ManifestRow, NamespaceRow, PackageRow
@@ -58,6 +58,22 @@ class BuildSummary(NamedTuple):
         return (self.ended_on - self.started_on).total_seconds() if self.ended_on and self.started_on else None
 
 
+class Glance(NamedTuple):
+    """An environment beside which the newest of its builds may be another than the current one; `size` in bytes."""
+
+    namespace: str
+    name: str
+    description: str
+    build_id: int
+    status: str
+    size: int
+    scheduled_on: datetime
+    ended_on: datetime | None
+    deleted_on: datetime | None
+    newest_id: int
+    newest_status: str
+
+
 _NAMES = (NamespaceRow.name, EnvironmentRow.name)
 SORTS = {
     "name": (*_NAMES, EnvironmentRow.id),
@@ -101,6 +117,31 @@ def overviews(session: Session, query: Select[Any], sort: str, offset: int, limi
     rows = rows.join(BuildRow, BuildRow.id == EnvironmentRow.current_build_id)
     rows = rows.where(EnvironmentRow.id.in_(query)).order_by(*SORTS[sort]).offset(offset).limit(limit)
     return [Overview(*row) for row in session.execute(rows)]
+
+
+def glances(session: Session, visible: Sequence[str]) -> list[Glance]:
+    """All living environments like the patterns, by name."""
+    newest = aliased(BuildRow)
+    last = select(func.max(BuildRow.id)).where(BuildRow.environment_id == EnvironmentRow.id)
+    last = last.where(BuildRow.deleted_on.is_(None)).correlate(EnvironmentRow)
+    columns: tuple[Any, ...] = (
+        *_NAMES,
+        EnvironmentRow.description,
+        BuildRow.id,
+        BuildRow.status,
+        BuildRow.size,
+        BuildRow.scheduled_on,
+        BuildRow.ended_on,
+        BuildRow.deleted_on,
+        newest.id,
+        newest.status,
+    )
+    rows = select(*columns).join(EnvironmentRow.namespace)
+    rows = rows.join(BuildRow, BuildRow.id == EnvironmentRow.current_build_id)
+    # An environment may have lost all its builds but the current one, and that one too.
+    rows = rows.join(newest, newest.id == func.coalesce(last.scalar_subquery(), BuildRow.id))
+    rows = rows.where(*lists.living(), lists.listed(), lists.visible(visible)).order_by(*_NAMES)
+    return [Glance(*row) for row in session.execute(rows)]
 
 
 def history(environment_id: int) -> Select[Any]:

@@ -37,6 +37,7 @@ from conda_store.managers.collecting import CollectionManager
 from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
+from conda_store.managers.glances import GlanceManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.overview import OverviewManager
 from conda_store.managers.packages import PackageManager
@@ -71,6 +72,7 @@ class Parts:
 
     environments: EnvironmentManager
     overview: OverviewManager
+    glances: GlanceManager
     stories: StoryManager
     builds: BuildManager
     artifacts: ArtifactManager

@@ -9,6 +9,7 @@ from conda_store.handlers.api_checks import CheckSpecification, SolveSpecificati
 from conda_store.handlers.api_collection import Collections
 from conda_store.handlers.api_credentials import ChannelCredentials
 from conda_store.handlers.api_differences import BuildDifference
+from conda_store.handlers.api_overview import OverviewList
 from conda_store.handlers.api_packages import Channels, Packages
 from conda_store.handlers.api_roles import Role, Roles
 from conda_store.handlers.api_settings import Settings
@@ -65,6 +66,7 @@ ROUTES = (
     Route(f"{_V1}token/{{token}}/", OneToken),
     *(Route(f"{_V1}setting/{path}", Settings) for path in ("", "{namespace}/", "{namespace}/{name}/")),
     Route(f"{_V1}usage/", NamespaceUsage),
+    Route(f"{_V1}overview/", OverviewList),
     Route(f"{_V1}audit/", AuditTrail),
     Route(f"{_V1}gc/", Collections),
     Route(f"{_V1}channel/", Channels),

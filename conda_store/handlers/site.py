@@ -38,6 +38,7 @@ from conda_store.managers.collecting import CollectionManager, CollectionPolicy
 from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
+from conda_store.managers.glances import GlanceManager
 from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import DynamicSettings, ImageManager
 from conda_store.managers.namespaces import NamespaceManager
@@ -145,9 +146,11 @@ def _parts(
     database, storage, places = watcher.database, serve.storage, jobs.places
     policies, solves = Policies.under(jobs), SolveManager(database, jobs)
     builds = BuildManager(database, executor, storage, places, policies, web.submissions, serve.forget)
+    overview = OverviewManager(database, places)
     return Parts(
         environments=EnvironmentManager(database, executor, places, serve.forget),
-        overview=OverviewManager(database, places),
+        overview=overview,
+        glances=GlanceManager(database, overview),
         stories=StoryManager(database, storage),
         builds=builds,
         artifacts=ArtifactManager(database, executor, storage, jobs.setting_options),

@@ -15,7 +15,7 @@ export interface Ended {
 }
 
 export class EnvironmentsModel {
-  private overview: Overview = { environments: [], writable: [] };
+  private overview: Overview = { environments: [], roles: {}, writable: [] };
   private state: ConnectionState | null = null;
   private poll: Poll;
   private readonly onChange = new Signal<this, void>(this);
@@ -52,6 +52,11 @@ export class EnvironmentsModel {
   /** Namespaces in which one may create environments, one's own first. */
   get writable(): readonly string[] {
     return this.overview.writable;
+  }
+
+  /** Whether one may do what `permission` names, such as `environment::update`, with an environment. */
+  may(permission: string, row: EnvironmentRow): boolean {
+    return this.overview.roles[row.role]?.includes(permission) ?? false;
   }
 
   /** Null before the first answer. */

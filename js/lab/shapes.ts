@@ -11,7 +11,7 @@ export interface ConnectionState {
   version: string | null;
 }
 
-/** A row of `overview/`: an environment, its current build, its newest build, and what the caller may do with it. */
+/** A row of `overview/`: an environment, its current build and its newest one. */
 export interface EnvironmentRow {
   namespace: string;
   name: string;
@@ -21,18 +21,21 @@ export interface EnvironmentRow {
   status: Status;
   /** Of the current build, in bytes. */
   size: number;
-  packages: number;
   scheduled_on: string;
   ended_on: string | null;
+  /** Of the current build: its files are gone. */
+  deleted_on: string | null;
   /** The newest build; it may be the current one. */
   newest_id: number;
   newest_status: Status;
-  /** Permissions such as `environment::update`, sorted. */
-  permissions: string[];
+  /** The caller's there. */
+  role: string;
 }
 
 export interface Overview {
   environments: EnvironmentRow[];
+  /** Permissions such as `environment::update` of each role. */
+  roles: Record<string, string[]>;
   /** Namespaces in which the caller may create environments, their own first. */
   writable: string[];
 }

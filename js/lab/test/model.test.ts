@@ -11,12 +11,12 @@ const row = (more: Partial<EnvironmentRow> = {}): EnvironmentRow => ({
   build_id: 1,
   status: "COMPLETED",
   size: 0,
-  packages: 3,
   scheduled_on: "2026-01-01T00:00:00",
   ended_on: null,
+  deleted_on: null,
   newest_id: 1,
   newest_status: "COMPLETED",
-  permissions: ["environment::read"],
+  role: "viewer",
   ...more,
 });
 
@@ -34,7 +34,10 @@ function model(rows: () => EnvironmentRow[] | null): EnvironmentsModel {
         user: "ana",
         version: "1",
       });
-    return Response.json({ status: "ok", data: { environments, writable: ["ana"] } });
+    return Response.json({
+      status: "ok",
+      data: { environments, roles: { viewer: ["environment::read"] }, writable: [] },
+    });
   };
   const settings = ServerConnection.makeSettings({
     baseUrl: "http://jupyter/",
@@ -69,4 +72,6 @@ test("while the server is away the last environments stay, and the reason is tol
   expect(one.connection?.state).toBe("unreachable");
   expect(one.connection?.message).toBe("No way to conda-store.");
   expect(one.environments).toHaveLength(1);
+  expect(one.may("environment::read", row())).toBe(true);
+  expect(one.may("environment::delete", row())).toBe(false);
 });
