@@ -20,11 +20,6 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     """What `jupyter server` loads (Jupyter Server: extension points)."""
-    return [{"module": "conda_store_labextension"}]
+    from conda_store_labextension.extension import CondaStoreExtension
 
-
-def _load_jupyter_server_extension(server: Any) -> None:
-    """Put the handlers into a Jupyter server."""
-    from conda_store_labextension.extension import load
-
-    load(server)
+    return [{"module": "conda_store_labextension", "app": CondaStoreExtension}]

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from jupyter_server.serverapp import ServerApp
+import re
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 
-from conda_store_labextension.connection import Connection
+from conda_store.errors import CondaStoreError
+from conda_store_labextension.connection import CondaStoreConnection
+from conda_store_labextension.parts import Parts
+from conda_store_labextension.proxy import ProxyHandler
 from conda_store_labextension.state import StateHandler
 
 
-def load(server: ServerApp) -> None:
-    """Add what the panel needs to `server`."""
-    connection = Connection(parent=server)
-    routes = [("connection", StateHandler)]
-    base = url_path_join(server.web_app.settings["base_url"], "conda-store")
-    handlers = [(url_path_join(base, path), handler, {"connection": connection}) for path, handler in routes]
-    server.web_app.add_handlers(".*$", handlers)  # type: ignore[no-untyped-call]
-    server.log.info("conda-store: passes requests on to %s", connection.url or "no server yet")
+class CondaStoreExtension(ExtensionApp):
+    """What `jupyter server` loads; options are those of `classes`."""
+
+    name = "conda_store_labextension"
+    classes = [CondaStoreConnection]  # noqa: RUF012  as Jupyter has it
+    parts: Parts | None = None
+
+    def initialize_handlers(self) -> None:
+        """Add what the panel needs."""
+        server: Any = self.serverapp
+        connection = CondaStoreConnection(parent=self)
+        base = url_path_join(server.web_app.settings["base_url"], "conda-store/")
+        parts = {"parts": Parts(connection, base)}
+        self.parts = parts["parts"]
+        routes = [(r"connection/?", StateHandler), (r".*", ProxyHandler)]
+        escaped = re.escape("conda-store/")
+        self.handlers.extend((escaped + path, handler, parts) for path, handler in routes)
+        self._say_where(connection)
+
+    async def stop_extension(self) -> None:
+        """Let go of connections to conda-store."""
+        if self.parts is not None:
+            await self.parts.close()
+
+    def _say_where(self, connection: CondaStoreConnection) -> None:
+        try:
+            self.log.info("conda-store: requests are passed on to %s", connection.address)
+        except CondaStoreError as error:
+            self.log.warning("conda-store: %s", error.message)

@@ -1,0 +1,142 @@
+"""Requests to conda-store: one client for the whole Jupyter server, and what becomes of its failures and redirects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http.cookiejar import DefaultCookiePolicy
+
+import httpx
+
+from conda_store._version import __version__
+from conda_store.errors import CondaStoreError
+from conda_store_labextension.connection import CondaStoreConnection
+from conda_store_labextension.targets import target_of
+
+# What a browser would show as a page or run; nothing below api/ is any of it.
+_ACTIVE = ("html", "xml", "javascript", "ecmascript")
+_AWAY = (502, 503, 504)
+
+
+class Unreachable(CondaStoreError):
+    """conda-store does not answer; the message says where it was looked for."""
+
+    status = 502
+    code = "conda_store_unreachable"
+
+
+class TooSlow(Unreachable):
+    """conda-store was silent for too long."""
+
+    status = 504
+
+
+class LeadsElsewhere(CondaStoreError):
+    """An answer that leads to another address: the token is not taken there."""
+
+    status = 502
+    code = "redirect_refused"
+
+
+class NotCondaStore(CondaStoreError):
+    """Something answers at the address, but not as conda-store does."""
+
+    status = 502
+    code = "answer_unreadable"
+
+
+class Upstream:
+    """The conda-store server of a connection."""
+
+    def __init__(self, connection: CondaStoreConnection) -> None:
+        self.connection = connection
+        # One request of the panel may be an endless stream: there is no number of them that is too many.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        self._http = httpx.AsyncClient(limits=limits, headers={"User-Agent": f"conda-store-jupyter/{__version__}"})
+        for name in ("Accept", "Accept-Encoding"):  # the browser's are sent, and nothing where it has none
+            del self._http.headers[name]
+        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._http.aclose()
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: AsyncIterator[bytes] | None = None,
+        seconds: float | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """An answer of whatever status, its body still to come. Raises `CondaStoreError`.
+
+        A redirect that may be followed has its target as `Location`. conda-store may be silent for `seconds`.
+        """
+        base, token = self.connection.address, self.connection.credential()
+        sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        silence = seconds or self.connection.answer_seconds
+        timeout = httpx.Timeout(silence, connect=min(silence, self.connection.connect_seconds))
+        try:
+            request = self._http.build_request(method, f"{base}/{target}", headers=sent, content=body, timeout=timeout)
+            response = await self._http.send(request, stream=True, follow_redirects=False)
+            try:
+                self._check(response)
+                yield response
+            finally:
+                await response.aclose()
+        except httpx.TimeoutException as error:
+            raise TooSlow(f"conda-store at {base} does not answer within {silence:g} s.") from error
+        except httpx.HTTPError as error:
+            raise self._trouble(error) from error
+        except httpx.InvalidURL as error:
+            raise NotCondaStore(f"This cannot be asked of {base}: {error}.") from error
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.has_redirect_location:
+            response.headers["Location"] = self._followed(response)
+        kind = response.headers.get("Content-Type", "").lower()
+        if not any(one in kind for one in _ACTIVE) or response.has_redirect_location:
+            return
+        base = self.connection.address
+        if response.status_code in _AWAY:
+            raise Unreachable(
+                f"conda-store is away: a server in front of it, at {base}, answers with status {response.status_code}."
+            )
+        raise NotCondaStore(
+            f"{base} answers with a web page (status {response.status_code}) and not as conda-store does: is it the "
+            "address of conda-store?"
+        )
+
+    def _followed(self, response: httpx.Response) -> str:
+        """Where a redirect leads, below the address of conda-store. Raises `LeadsElsewhere` for one that leaves it."""
+        base = self.connection.address
+        try:
+            found = response.request.url.join(response.headers["Location"])
+            where = f"{found.scheme}://{found.netloc.decode('ascii', 'replace')}"
+            path, _, query = found.raw_path.decode("ascii").partition("?")
+            below = f"{httpx.URL(base).raw_path.decode('ascii').rstrip('/')}/"
+            same = _origin(found) == _origin(response.request.url) and not found.userinfo
+            if same and path.startswith(below):
+                return target_of(path.removeprefix(below), query)
+        except (httpx.InvalidURL, UnicodeError, CondaStoreError):
+            where = "an address that it may not"
+        raise LeadsElsewhere(
+            f"conda-store at {base} leads on to {where}, and requests are not taken elsewhere. If conda-store is to be "
+            "reached there, make that its address (CONDA_STORE_URL or c.CondaStoreConnection.url)."
+        )
+
+    def _trouble(self, error: httpx.HTTPError) -> CondaStoreError:
+        base = self.connection.address
+        reason = str(error) or type(error).__name__
+        if isinstance(error, httpx.ConnectError):
+            return Unreachable(f"conda-store does not answer at {base}: {reason}.")
+        if isinstance(error, httpx.DecodingError):
+            return NotCondaStore(f"What {base} sent cannot be decoded: {reason}.")
+        return Unreachable(f"The conversation with conda-store at {base} broke off: {reason}.")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    usual = {"http": 80, "https": 443}
+    return url.scheme, url.host, url.port or usual.get(url.scheme)
