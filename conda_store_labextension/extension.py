@@ -10,6 +10,7 @@ from jupyter_server.utils import url_path_join
 
 from conda_store.errors import CondaStoreError
 from conda_store_labextension.connection import CondaStoreConnection
+from conda_store_labextension.downloads import SaveHandler
 from conda_store_labextension.parts import Parts
 from conda_store_labextension.proxy import ProxyHandler
 from conda_store_labextension.state import StateHandler
@@ -29,7 +30,7 @@ class CondaStoreExtension(ExtensionApp):
         base = url_path_join(server.web_app.settings["base_url"], "conda-store/")
         parts = {"parts": Parts(connection, base)}
         self.parts = parts["parts"]
-        routes = [(r"connection/?", StateHandler), (r".*", ProxyHandler)]
+        routes = [(r"connection/?", StateHandler), (r"save/?", SaveHandler), (r".*", ProxyHandler)]
         escaped = re.escape("conda-store/")
         self.handlers.extend((escaped + path, handler, parts) for path, handler in routes)
         self._say_where(connection)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Coroutine
 from http.client import responses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from conda_store.errors import CondaStoreError
+
+if TYPE_CHECKING:
+    from conda_store_labextension.parts import Parts
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -19,6 +24,12 @@ class Handler(APIHandler):
     """Base of all handlers: signed in at Jupyter, with Jupyter's XSRF check, and allowed by Jupyter's authorizer."""
 
     auth_resource = "conda-store"
+    _work: asyncio.Task[None] | None = None
+
+    def initialize(self, parts: Parts) -> None:
+        """Called by Tornado for every request."""
+        super().initialize()
+        self.parts = parts
 
     @property
     def content_security_policy(self) -> str:
@@ -40,6 +51,33 @@ class Handler(APIHandler):
             raise web.HTTPError(403, "Sign in at your Jupyter server first.")
         if not await ensure_async(self.authorizer.is_authorized(self, user, action, resource)):
             raise web.HTTPError(403, f"Your Jupyter server does not let you {action} {resource}.")
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something that ends when the browser leaves.
+
+        It is a task of its own: Tornado would answer a handler that is canceled, and nobody is there to be answered.
+        """
+        self._work = asyncio.create_task(work)
+        # It may be that nobody is left to be told.
+        self._work.add_done_callback(lambda work: work.cancelled() or work.exception())
+        return self._work
+
+    async def ended(self) -> None:
+        """Wait for what was begun; raises what it raises."""
+        work = self._work
+        if work is None:
+            return
+        await asyncio.wait([work])
+        if work.cancelled():
+            self._auto_finish = False
+        else:
+            work.result()
+
+    def on_connection_close(self) -> None:
+        """The browser has left."""
+        super().on_connection_close()
+        if self._work is not None:
+            self._work.cancel()
 
     def answer(self, data: Any, status: int = 200) -> None:
         """Answer with `data` as JSON."""

@@ -1,7 +1,4 @@
-"""`conda-store/api/v1/…` and `api/v2/…`: requests passed on to conda-store, bodies streaming both ways.
-
-What is passed on stands in two lists: everything else, cookies and credentials before all, stays where it is.
-"""
+"""`conda-store/api/v1/…` and `api/v2/…`: requests passed on to conda-store, bodies streaming both ways."""
 
 from __future__ import annotations
 
@@ -14,46 +11,11 @@ from tornado.iostream import StreamClosedError
 
 from conda_store.errors import CondaStoreError
 from conda_store_labextension.handlers import Handler
+from conda_store_labextension.passed_headers import to_browser, to_conda_store
 from conda_store_labextension.targets import target_of
 
 if TYPE_CHECKING:
     import httpx
-
-    from conda_store_labextension.parts import Parts
-
-_TO_CONDA_STORE = (
-    "Accept",
-    "Accept-Encoding",
-    "Content-Encoding",
-    "Content-Length",
-    "Content-Type",
-    "If-Match",
-    "If-Modified-Since",
-    "If-None-Match",
-    "If-Range",
-    "If-Unmodified-Since",
-    "Last-Event-ID",
-    "Range",
-)
-_TO_BROWSER = (
-    "Accept-Ranges",
-    "Allow",
-    "Cache-Control",
-    "Content-Disposition",
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Length",
-    "Content-Range",
-    "Content-Type",
-    "ETag",
-    "Expires",
-    "Last-Modified",
-    "Retry-After",
-    "Vary",
-    "X-Accel-Buffering",
-)
-# What a browser may show by itself; everything else is for the disk.
-_SHOWN = ("application/json", "text/event-stream", "text/plain")
 
 
 class BodyTooLarge(CondaStoreError):
@@ -91,13 +53,7 @@ class Pipe:
 class ProxyHandler(Handler):
     """Passes a request on, and its answer back."""
 
-    _exchange: asyncio.Task[None] | None = None
     _received = 0
-
-    def initialize(self, parts: Parts) -> None:
-        """Called by Tornado for every request."""
-        super().initialize()
-        self.parts = parts
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Begin to ask, before the body is there."""
@@ -109,17 +65,15 @@ class ProxyHandler(Handler):
         if int(headers.get("Content-Length", "0")) > self.parts.connection.max_body_bytes:
             raise self._too_large()
         self._pipe, self._whole = Pipe(), asyncio.Event()
-        # A task of its own: Tornado would answer a handler that is canceled, and nobody is there to be answered.
-        self._exchange = asyncio.create_task(self._pass_on(target))
-        self._exchange.add_done_callback(self._passed_on)
+        self.begin(self._pass_on(target)).add_done_callback(lambda _: self._pipe.stop())
 
     async def data_received(self, chunk: bytes) -> None:
         """A piece of the body, which waits until there is room for it."""
-        if self._finished or self._exchange is None:
+        if self._finished or self._work is None:
             return
         self._received += len(chunk)
         if self._received > self.parts.connection.max_body_bytes:
-            self._exchange.cancel()
+            self._work.cancel()
             self.refuse(self._too_large())
         else:
             await self._pipe.pour(chunk)
@@ -127,32 +81,17 @@ class ProxyHandler(Handler):
     @web.authenticated
     async def get(self) -> None:
         """The whole body is there by now."""
-        if self._finished or self._exchange is None:
+        if self._finished or self._work is None:
             return
         await self._pipe.pour(b"")
         self._whole.set()
-        await asyncio.wait([self._exchange])
-        if self._exchange.cancelled():
-            self._auto_finish = False
-        else:
-            self._exchange.result()
+        await self.ended()
 
     head = post = put = patch = delete = get
 
-    def on_connection_close(self) -> None:
-        """Nobody waits for the answer: conda-store is told by the end of its connection."""
-        super().on_connection_close()
-        if self._exchange is not None:
-            self._exchange.cancel()
-
-    def _passed_on(self, exchange: asyncio.Task[None]) -> None:
-        self._pipe.stop()
-        if not exchange.cancelled():
-            exchange.exception()  # it may be that nobody is left to be told
-
     async def _pass_on(self, target: str) -> None:
         headers, method = self.request.headers, self.request.method or "GET"
-        sent = {name: headers[name] for name in _TO_CONDA_STORE if name in headers}
+        sent = to_conda_store(headers)
         has_body = "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
         body = self._pipe.drink() if has_body else None
         try:
@@ -170,7 +109,7 @@ class ProxyHandler(Handler):
             self.detach().close()
 
     async def _send(self, response: httpx.Response) -> None:
-        self.set_status(response.status_code, response.reason_phrase or None)
+        self.set_status(response.status_code)
         self._set_headers(response)
         await self.flush()
         async for chunk in response.aiter_raw():
@@ -179,18 +118,11 @@ class ProxyHandler(Handler):
         self.finish()
 
     def _set_headers(self, response: httpx.Response) -> None:
-        found = response.headers
         self.clear_header("Content-Type")
-        for name in _TO_BROWSER:
-            for value in found.get_list(name):
-                self.add_header(name, value)
-        if found.get("Location") and response.is_redirect:
-            self.set_header("Location", self.parts.base + found["Location"])
-        kind = found.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind not in _SHOWN and not kind.endswith("+json"):
-            given = found.get("Content-Disposition", "")
-            rest = given.partition(";")[2].strip()
-            self.set_header("Content-Disposition", f"attachment; {rest}" if rest else "attachment")
+        for name, value in to_browser(response.status_code, response.headers.raw).items():
+            self.set_header(name, value)
+        if response.has_redirect_location:
+            self.set_header("Location", self.parts.base + response.headers["Location"])
 
     def _too_large(self) -> BodyTooLarge:
         most = self.parts.connection.max_body_bytes

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 class StateHandler(Handler):
     """Tells the panel what it is connected with."""
 
-    def initialize(self, parts: Parts) -> None:
-        """Called by Tornado for every request."""
-        super().initialize()
-        self.parts = parts
-
     @web.authenticated
     async def get(self) -> None:
         """Always 200: that conda-store is away is an answer, too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import DefaultCookiePolicy
@@ -9,12 +10,12 @@ from http.cookiejar import DefaultCookiePolicy
 import httpx
 
 from conda_store._version import __version__
+from conda_store.client.answers import refusal
 from conda_store.errors import CondaStoreError
 from conda_store_labextension.connection import CondaStoreConnection
+from conda_store_labextension.passed_headers import is_page
 from conda_store_labextension.targets import target_of
 
-# What a browser would show as a page or run; nothing below api/ is any of it.
-_ACTIVE = ("html", "xml", "javascript", "ecmascript")
 _AWAY = (502, 503, 504)
 
 
@@ -93,11 +94,27 @@ class Upstream:
         except httpx.InvalidURL as error:
             raise NotCondaStore(f"This cannot be asked of {base}: {error}.") from error
 
+    async def require_success(self, response: httpx.Response) -> None:
+        """Raises what conda-store said, for an answer that is no success."""
+        if response.is_success:
+            return
+        if response.is_redirect:
+            raise NotCondaStore(
+                f"{self.connection.address} leads on to another of its own addresses: is it conda-store?"
+            )
+        answer = await response.aread()
+        try:
+            said = json.loads(answer)
+        except ValueError:
+            said = None
+        base, retry_after = self.connection.address, response.headers.get("Retry-After")
+        raise refusal(response.status_code, said, retry_after, base)
+
     def _check(self, response: httpx.Response) -> None:
         if response.has_redirect_location:
             response.headers["Location"] = self._followed(response)
-        kind = response.headers.get("Content-Type", "").lower()
-        if not any(one in kind for one in _ACTIVE) or response.has_redirect_location:
+            return
+        if not is_page(response.headers.get("Content-Type", "")):
             return
         base = self.connection.address
         if response.status_code in _AWAY:
