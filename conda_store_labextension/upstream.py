@@ -146,12 +146,23 @@ class Upstream:
 
     def _trouble(self, error: httpx.HTTPError) -> CondaStoreError:
         base = self.connection.address
-        reason = str(error) or type(error).__name__
+        reason = _reason_of(error)
         if isinstance(error, httpx.ConnectError):
             return Unreachable(f"conda-store does not answer at {base}: {reason}.")
         if isinstance(error, httpx.DecodingError):
             return NotCondaStore(f"What {base} sent cannot be decoded: {reason}.")
         return Unreachable(f"The conversation with conda-store at {base} broke off: {reason}.")
+
+
+def _reason_of(error: BaseException) -> str:
+    """What the system said, which libraries bury under their own words."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+        first = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else None
+        found = first or found.__cause__ or found.__context__
+    return str(error) or type(error).__name__
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
