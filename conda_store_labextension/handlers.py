@@ -48,7 +48,7 @@ class Handler(APIHandler):
         """Raises 403 unless the user of the Jupyter server may do this (Jupyter Server: authorization)."""
         user = self.current_user
         if not user:
-            raise web.HTTPError(403, "Sign in at your Jupyter server first.")
+            self.get_login_url()
         if not await ensure_async(self.authorizer.is_authorized(self, user, action, resource)):
             raise web.HTTPError(403, f"Your Jupyter server does not let you {action} {resource}.")
 
@@ -79,6 +79,10 @@ class Handler(APIHandler):
         if self._work is not None:
             self._work.cancel()
 
+    def get_login_url(self) -> str:
+        """Nobody is led to a page from here."""
+        raise web.HTTPError(403, "Sign in at your Jupyter server first.")
+
     def answer(self, data: Any, status: int = 200) -> None:
         """Answer with `data` as JSON."""
         self.set_status(status)
@@ -103,8 +107,8 @@ class Handler(APIHandler):
         self.answer(told, status_code)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Foreseen errors are told to the browser; the others go to the log."""
-        if not isinstance(value, CondaStoreError):
+        """Foreseen errors are told to the browser, and Jupyter logs their requests; the others go to the log."""
+        if not isinstance(value, CondaStoreError | web.HTTPError):
             super().log_exception(typ, value, tb)
 
 

@@ -54,35 +54,47 @@ class ProxyHandler(Handler):
     """Passes a request on, and its answer back."""
 
     _received = 0
+    _refusal: Exception | None = None
 
     async def prepare(self) -> None:  # type: ignore[override]
-        """Begin to ask, before the body is there."""
-        await super().prepare()
-        if self._finished or self.request.method == "OPTIONS":
-            return
-        headers = self.request.headers
-        target = target_of(self.request.path[len(self.parts.base) :], self.request.query or "")
-        if int(headers.get("Content-Length", "0")) > self.parts.connection.max_body_bytes:
-            raise self._too_large()
+        """Begin to ask, before the body is there. A refusal has to wait for it: who sends hears nothing before."""
         self._pipe, self._whole = Pipe(), asyncio.Event()
-        self.begin(self._pass_on(target)).add_done_callback(lambda _: self._pipe.stop())
+        try:
+            await super().prepare()
+            target = target_of(self.request.path[len(self.parts.base) :], self.request.query or "")
+            self._count(int(self.request.headers.get("Content-Length", "0")))
+        except (web.HTTPError, CondaStoreError) as error:
+            self._refusal = error
+        else:
+            if self.request.method != "OPTIONS":
+                self.begin(self._pass_on(target)).add_done_callback(lambda _: self._pipe.stop())
 
     async def data_received(self, chunk: bytes) -> None:
         """A piece of the body, which waits until there is room for it."""
-        if self._finished or self._work is None:
+        if self._refusal is not None or self._work is None:
             return
         self._received += len(chunk)
-        if self._received > self.parts.connection.max_body_bytes:
+        try:
+            self._count(self._received)
+        except BodyTooLarge as error:
+            self._refusal = error
             self._work.cancel()
-            self.refuse(self._too_large())
         else:
             await self._pipe.pour(chunk)
+
+    def _count(self, size: int) -> None:
+        most = self.parts.connection.max_body_bytes
+        if size > most:
+            raise BodyTooLarge(
+                f"The body is larger than {most} bytes, and this Jupyter server passes nothing larger on to "
+                "conda-store (c.CondaStoreConnection.max_body_bytes)."
+            )
 
     @web.authenticated
     async def get(self) -> None:
         """The whole body is there by now."""
-        if self._finished or self._work is None:
-            return
+        if self._refusal is not None:
+            raise self._refusal
         await self._pipe.pour(b"")
         self._whole.set()
         await self.ended()
@@ -123,10 +135,3 @@ class ProxyHandler(Handler):
             self.set_header(name, value)
         if response.has_redirect_location:
             self.set_header("Location", self.parts.base + response.headers["Location"])
-
-    def _too_large(self) -> BodyTooLarge:
-        most = self.parts.connection.max_body_bytes
-        return BodyTooLarge(
-            f"The body is larger than {most} bytes, and this Jupyter server passes nothing larger on to conda-store "
-            "(c.CondaStoreConnection.max_body_bytes)."
-        )

@@ -17,7 +17,7 @@ from tornado.testing import bind_unused_port
 from traitlets.config import Config
 
 BASE = "/a%40b/"
-TOKEN = "of-jupyter"
+TOKEN = "of-jupyter"  # noqa: S105
 
 
 class JupyterServer:
