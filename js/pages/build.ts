@@ -1,5 +1,5 @@
 // Shows a build while it goes on: status, progress, log, artifacts.
-import { Following } from "./following";
+import { Following } from "../shared/following";
 import { add } from "./log";
 import { place } from "./place";
 

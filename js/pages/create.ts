@@ -7,8 +7,9 @@ import { lintGutter, linter, type Diagnostic } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { EditorView, drawSelection, keymap, lineNumbers, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import { complete } from "./completion";
-import { findProblems, type Problem } from "./problems";
+import { Completion } from "../shared/completion";
+import { diagnosticsOf, inWords, type Problem } from "../shared/problems";
+import { asker, findProblems } from "./asking";
 import { typingOver } from "./typing";
 
 const area = document.querySelector<HTMLTextAreaElement>("textarea[name=specification]");
@@ -43,7 +44,7 @@ function edit(area: HTMLTextAreaElement, form: HTMLFormElement): void {
       placeholder(area.placeholder),
       lintGutter(),
       linter((editor) => diagnostics(editor, form), { delay: 300 }),
-      autocompletion({ override: [(context) => complete(context, form.dataset["api"] ?? "")] }),
+      autocompletion({ override: [new Completion(asker(form)).source] }),
       // The tabulator leaves the editor, as it leaves every other field.
       keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...completionKeymap]),
       EditorView.updateListener.of((update) => {
@@ -108,12 +109,7 @@ async function diagnostics(view: EditorView, form: HTMLFormElement): Promise<Dia
   const text = view.state.doc.toString();
   const found = text.trim() === "" ? [] : await findProblems(form, text);
   showProblems(found);
-  return found.map((one) => {
-    const line = view.state.doc.line(Math.min(Math.max(one.line ?? 1, 1), view.state.doc.lines));
-    const from = Math.min(line.from + Math.max((one.column ?? 1) - 1, 0), line.to);
-    const severity = one.is_warning ? ("warning" as const) : ("error" as const);
-    return { from, to: Math.max(line.to, from), severity, message: one.message };
-  });
+  return diagnosticsOf(view.state.doc, found);
 }
 
 function showProblems(problems: Problem[]): void {
@@ -123,7 +119,7 @@ function showProblems(problems: Problem[]): void {
     ...problems.map((one) => {
       const item = document.createElement("li");
       item.className = one.is_warning ? "changed" : "removed";
-      item.textContent = one.line ? `line ${one.line}: ${one.message}` : one.message;
+      item.textContent = inWords(one);
       return item;
     }),
   );

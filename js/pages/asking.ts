@@ -1,15 +1,15 @@
-// What the server says of a file while it is written.
+// What the form of a specification asks the server for while it is written.
+import type { Ask } from "../shared/completion";
+import { allOf, type Checked, type Problem } from "../shared/problems";
 
-export interface Problem {
-  message: string;
-  line?: number | null;
-  column?: number | null;
-  is_warning?: boolean;
-}
-
-interface Checked {
-  data: { problems: Problem[]; warnings: Problem[] };
-}
+/** Asks below the address that the form names. */
+export const asker =
+  (form: HTMLFormElement): Ask =>
+  async (path) => {
+    const answer = await fetch(`${form.dataset["api"]}${path}`);
+    if (!answer.ok) throw new Error(answer.statusText);
+    return (await answer.json()) as Awaited<ReturnType<Ask>>;
+  };
 
 let last: AbortController | undefined;
 
@@ -30,10 +30,7 @@ export async function findProblems(form: HTMLFormElement, text: string): Promise
       body: JSON.stringify(body),
       signal: last.signal,
     });
-    if (!answer.ok) return [];
-    const found = ((await answer.json()) as Checked).data;
-    const warnings = found.warnings.map((one) => ({ ...one, is_warning: true }));
-    return [...found.problems, ...warnings];
+    return answer.ok ? allOf(((await answer.json()) as { data: Checked }).data) : [];
   } catch {
     return [];
   }

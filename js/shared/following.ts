@@ -16,7 +16,9 @@ export interface Ends {
 export class Following {
   private seen = 0;
   private tries = 0;
-  private events: EventSource;
+  private timer = 0;
+  /** Null while paused. */
+  private events: EventSource | null;
   private readonly takers = new Map<string, (event: MessageEvent<string>) => void>();
 
   constructor(
@@ -36,7 +38,19 @@ export class Following {
       take(JSON.parse(event.data) as T);
     };
     this.takers.set(kind, taker);
-    this.events.addEventListener(kind, taker);
+    this.events?.addEventListener(kind, taker);
+  }
+
+  /** Give the connection back: a browser has six for a server. */
+  pause(): void {
+    window.clearTimeout(this.timer);
+    this.events?.close();
+    this.events = null;
+  }
+
+  /** Go on after a pause. */
+  resume(): void {
+    this.events ??= this.open();
   }
 
   private open(): EventSource {
@@ -60,12 +74,14 @@ export class Following {
   /** Find out why the browser has given up: an event source does not say. */
   private async ask(): Promise<void> {
     const status = await this.status();
+    if (this.events === null) return;
     if (status === 204) this.ends.told();
     else if (status === 200) this.events = this.open();
     else if (status >= 400 && status < 500 && status !== 429) this.ends.refused();
     else {
       this.ends.waiting(true);
-      window.setTimeout(() => void this.ask(), Math.min(1000 * 2 ** this.tries++, LONGEST_WAIT));
+      const wait = Math.min(1000 * 2 ** this.tries++, LONGEST_WAIT);
+      this.timer = window.setTimeout(() => void this.ask(), wait);
     }
   }
 
