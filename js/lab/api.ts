@@ -1,6 +1,7 @@
 // Requests to conda-store through the Jupyter server's own extension, which knows address and token.
 import { URLExt } from "@jupyterlab/coreutils";
 import { ServerConnection } from "@jupyterlab/services";
+import { Signal, type ISignal } from "@lumino/signaling";
 import type { ConnectionState, Overview, Problem } from "./shapes";
 
 /** What the server refuses, or that it cannot be reached; `message` is for people. */
@@ -24,8 +25,14 @@ export class CondaStoreError extends Error {
 export class CondaStoreApi {
   private etag = "";
   private last: Overview | null = null;
+  private readonly onStart = new Signal<this, number>(this);
 
   constructor(readonly settings: ServerConnection.ISettings = ServerConnection.makeSettings()) {}
+
+  /** A build was started from here. */
+  get started(): ISignal<this, number> {
+    return this.onStart;
+  }
 
   /** The address of `path`, such as `api/v1/build/7/`, at the Jupyter server. */
   address(path: string): string {
@@ -61,7 +68,10 @@ export class CondaStoreApi {
   async send<T>(method: "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T> {
     const json = { "Content-Type": "application/json" };
     const sent = body === undefined ? {} : { headers: json, body: JSON.stringify(body) };
-    return this.data<T>(path, { method, ...sent });
+    const data = await this.data<T & Started>(path, { method, ...sent });
+    // What makes a build, and nothing else, answers with its number.
+    if (typeof data?.build_id === "number") this.onStart.emit(data.build_id);
+    return data;
   }
 
   /** The answer to a request. Throws `CondaStoreError` for all that is no success. */
@@ -78,6 +88,8 @@ export class CondaStoreApi {
     throw await refusal(answer);
   }
 }
+
+type Started = { build_id?: number } | null;
 
 async function refusal(answer: Response): Promise<CondaStoreError> {
   const said = (await answer.json().catch(() => ({}))) as {

@@ -2,6 +2,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { CondaStoreApi } from "./api";
+import { createPlugin } from "./create/plugin";
 import { EnvironmentsModel } from "./model";
 import { panelPlugin } from "./panel/plugin";
 import { ICondaStore } from "./tokens";
@@ -25,5 +26,5 @@ const storePlugin: JupyterFrontEndPlugin<ICondaStore> = {
   },
 };
 
-export default [storePlugin, panelPlugin];
+export default [storePlugin, panelPlugin, createPlugin];
 export { ICondaStore };
