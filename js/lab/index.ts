@@ -3,6 +3,8 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/applica
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { CondaStoreApi } from "./api";
 import { createPlugin } from "./create/plugin";
+import { kernelsPlugin } from "./kernels/plugin";
+import { logPlugin } from "./log/plugin";
 import { EnvironmentsModel } from "./model";
 import { panelPlugin } from "./panel/plugin";
 import { ICondaStore } from "./tokens";
@@ -26,5 +28,5 @@ const storePlugin: JupyterFrontEndPlugin<ICondaStore> = {
   },
 };
 
-export default [storePlugin, panelPlugin, createPlugin];
+export default [storePlugin, panelPlugin, createPlugin, logPlugin, kernelsPlugin];
 export { ICondaStore };
