@@ -1,5 +1,11 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: { environment: "jsdom", include: ["js/**/*.test.{ts,tsx}"], setupFiles: ["js/lab/test/setup.ts"] },
+  test: {
+    environment: "jsdom",
+    include: ["js/**/*.test.{ts,tsx}"],
+    setupFiles: ["js/lab/test/setup.ts"],
+    // Written for bundlers: it names modules without their endings, which node alone does not find.
+    server: { deps: { inline: [/@jupyter\//, /@jupyterlab\//] } },
+  },
 });

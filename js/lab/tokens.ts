@@ -23,8 +23,10 @@ export const CommandIDs = {
   createFromImports: "conda-store:create-from-imports",
   /** Arguments `{build: number, title?: string}`. */
   log: "conda-store:show-build",
-  /** Arguments of this and of those below: `{build: number, namespace?, name?, status?}`. */
+  /** Arguments of this and of those below: `{build?: number, namespace?, name?, status?}`. */
   rebuild: "conda-store:rebuild",
+  logOfRow: "conda-store:show-log-of-row",
+  pinRow: "conda-store:pin-notebook-to-row",
   makeCurrent: "conda-store:make-current",
   compare: "conda-store:compare-builds",
   cancel: "conda-store:cancel-build",

@@ -72,19 +72,18 @@ export const refused = (
   errors: object[] = [],
 ): Response => Response.json({ status: "error", message, code, data: null, errors }, { status });
 
-export const row = (more: Partial<EnvironmentRow> = {}): EnvironmentRow =>
-  ({
-    namespace: "data",
-    name: "course",
-    description: "",
-    build_id: 1,
-    status: "COMPLETED",
-    size: 0,
-    scheduled_on: "2026-01-01T00:00:00",
-    ended_on: null,
-    deleted_on: null,
-    newest_id: 1,
-    newest_status: "COMPLETED",
-    role: "viewer",
-    ...more,
-  }) as EnvironmentRow;
+export const row = (more: Partial<EnvironmentRow> = {}): EnvironmentRow => ({
+  namespace: "data",
+  name: "course",
+  description: "",
+  build_id: 1,
+  status: "COMPLETED",
+  size: 0,
+  scheduled_on: "2026-01-01T00:00:00",
+  ended_on: null,
+  deleted_on: null,
+  newest_id: 1,
+  newest_status: "COMPLETED",
+  role: "viewer",
+  ...more,
+});

@@ -8,3 +8,16 @@ class Silent {
 Object.assign(globalThis, { ResizeObserver: Silent, IntersectionObserver: Silent });
 // CodeMirror measures text by ranges; Lumino reads drag events.
 Object.assign(globalThis, { DragEvent: globalThis.DragEvent ?? class extends MouseEvent {} });
+// Widgets are drawn when a browser has time; themes ask what is preferred, and nothing is.
+Object.assign(globalThis, {
+  requestIdleCallback: (call: () => void) => setTimeout(call),
+  cancelIdleCallback: (id: number) => clearTimeout(id),
+  matchMedia: (media: string) => ({
+    media,
+    matches: false,
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+    addListener: () => undefined,
+    removeListener: () => undefined,
+  }),
+});
