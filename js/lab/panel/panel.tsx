@@ -1,20 +1,27 @@
 import { UseSignal } from "@jupyterlab/apputils";
 import type { JSX } from "react";
-import { key, type EnvironmentsModel } from "../model";
+import { PanelFooter } from "./footer";
+import { EnvironmentList } from "./list";
+import { NothingHere, TroubleNotice } from "./notice";
+import { PanelContext, type PanelSurroundings } from "./surroundings";
+import { PanelSearch, PanelToolbar } from "./toolbar";
 
 /** All environments, by namespace. */
-export function EnvironmentsPanel({ model }: { model: EnvironmentsModel }): JSX.Element {
+export function EnvironmentsPanel(around: PanelSurroundings): JSX.Element {
+  const { view } = around;
   return (
-    <UseSignal signal={model.changed}>
-      {() => (
-        <ul>
-          {model.environments.map((row) => (
-            <li key={key(row)}>
-              {key(row)} {row.status}
-            </li>
-          ))}
-        </ul>
-      )}
-    </UseSignal>
+    <PanelContext.Provider value={around}>
+      <UseSignal signal={view.changed}>
+        {() => (
+          <>
+            <PanelToolbar />
+            <PanelSearch />
+            <TroubleNotice />
+            {view.items.length > 0 ? <EnvironmentList items={view.items} /> : <NothingHere />}
+            <PanelFooter />
+          </>
+        )}
+      </UseSignal>
+    </PanelContext.Provider>
   );
 }
