@@ -11,7 +11,6 @@ import { type Artifact, ARTIFACTS, download, saveToFolder, showing, told } from 
 import { command, copy } from "./images";
 import { image } from "./requests";
 import type { Target } from "./targets";
-import { count } from "./words";
 
 /** What actions work with. */
 export interface Surroundings {
@@ -33,8 +32,10 @@ export interface Action {
 }
 
 const isCurrent = (target: Target): boolean => target.row?.build_id === target.build;
-const unfinished = (target: Target): string =>
-  target.status !== null && target.status !== "COMPLETED" ? "not built" : "";
+const unfinished = ({ status, build, row }: Target): string => {
+  if (row?.deleted_on && build === row.build_id) return "deleted";
+  return status !== null && status !== "COMPLETED" ? "not built" : "";
+};
 /** An environment's newest build where that is running, else the build that is meant. */
 const live = ({ row, build, status, isWhole }: Target): { build: number; isRunning: boolean } =>
   row && isWhole && isRunning(row.newest_status)
@@ -159,8 +160,7 @@ const deleteEnvironment: Action = {
   needs: "environment::delete",
   run: async ({ row }, { model }) => {
     if (!row) throw new Error("This environment is not in the list any more.");
-    const held = row.packages ? ` with ${count(row.packages, "package")}` : "";
-    const what = `${key(row)}${held}, all its builds and images will be gone for everybody.`;
+    const what = `${key(row)}, all its builds and images will be gone for everybody.`;
     if (await confirmed("Delete this environment?", what, row.name))
       await model.api.send("DELETE", pathOf(row));
   },

@@ -39,6 +39,9 @@ function BuildItem({ row, build }: { row: EnvironmentRow; build: Build }): JSX.E
   const { commands } = usePanel();
   const [isOpen, setOpen] = useState(false);
   const isCurrent = build.id === row.build_id;
+  const state = STATUS_WORDS[build.status].toLowerCase();
+  const words = [state, isCurrent && "current", date(build.scheduled_on)].filter(Boolean);
+  const name = `Build ${build.id}: ${words.join(", ")}`;
   const Icon = (isOpen ? caretDownIcon : caretRightIcon).react;
   return (
     <li className="jp-CondaStore-build" {...marked(row, build)}>
@@ -46,7 +49,8 @@ function BuildItem({ row, build }: { row: EnvironmentRow; build: Build }): JSX.E
         <button
           className="jp-CondaStore-buildButton"
           aria-expanded={isOpen}
-          title={`${STATUS_WORDS[build.status]}, ${date(build.scheduled_on)}`}
+          aria-label={name}
+          title={name}
           onClick={() => setOpen(!isOpen)}
         >
           <Icon tag="span" className="jp-CondaStore-caret" />

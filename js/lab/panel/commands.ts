@@ -35,9 +35,8 @@ const BORROWED: Record<string, string> = {
 };
 
 /** Whether the reader may do it at all; where the environment is not known, the server says so. */
-const allowed = (action: Action, target: Target | null): boolean =>
-  target !== null &&
-  (!action.needs || !target.row || target.row.permissions.includes(action.needs));
+const allowed = (action: Action, target: Target | null, model: EnvironmentsModel): boolean =>
+  target !== null && (!action.needs || !target.row || model.may(action.needs, target.row));
 
 /** Add the commands that are about a build or an environment. */
 export function addActions(
@@ -61,10 +60,10 @@ export function addActions(
       label,
       icon: ICONS[id],
       isVisible: (args) =>
-        app.commands.hasCommand(BORROWED[id] ?? id) && allowed(action, targets.of(args)),
+        app.commands.hasCommand(BORROWED[id] ?? id) && allowed(action, targets.of(args), model),
       isEnabled: (args) => {
         const target = targets.of(args);
-        return allowed(action, target) && !(target && action.unfit?.(target));
+        return allowed(action, target, model) && !(target && action.unfit?.(target));
       },
       execute: (args) => perform(action, targets.of(args), around, args),
     });
@@ -81,7 +80,7 @@ async function perform(
   try {
     await action.run(target, around, args);
   } catch (error) {
-    await showErrorMessage(`${action.label(args)} was not done`, error as Error);
+    void showErrorMessage(`${action.label(args)} was not done`, error as Error);
   }
   // What the server made of it is told by the list alone.
   await around.model.refresh().catch(() => undefined);

@@ -10,7 +10,7 @@ import { PackageLists } from "./packages";
 import { usePanel } from "./surroundings";
 import { StatusIcon } from "./status";
 import { about } from "./targets";
-import { count, date, sizeOf, STATUS_WORDS } from "./words";
+import { date, sizeOf, STATUS_WORDS } from "./words";
 
 /** What is known of an environment: its current build first, then all its builds. */
 export function EnvironmentDetail({
@@ -47,7 +47,7 @@ function Facts({ row }: { row: EnvironmentRow }): JSX.Element {
     `Build ${row.build_id}`,
     STATUS_WORDS[row.status].toLowerCase(),
     sizeOf(row),
-    row.packages > 0 && count(row.packages, "package"),
+    row.deleted_on && "deleted",
     date(row.ended_on ?? row.scheduled_on),
   ];
   return <p className="jp-CondaStore-facts">{facts.filter(Boolean).join(" · ")}</p>;
