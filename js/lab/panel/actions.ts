@@ -1,11 +1,12 @@
 // What can be done with a build or an environment: who may, when it makes sense, and what it does.
-import { InputDialog, Notification } from "@jupyterlab/apputils";
+import { Notification } from "@jupyterlab/apputils";
 import type { FileBrowser } from "@jupyterlab/filebrowser";
 import type { CommandRegistry } from "@lumino/commands";
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import type { Widget } from "@lumino/widgets";
 import { type EnvironmentsModel, isRunning, key } from "../model";
 import { CommandIDs } from "../tokens";
+import { confirmed } from "./confirmation";
 import { differenceWidget } from "./difference";
 import { type Artifact, ARTIFACTS, download, saveToFolder, showing, told } from "./downloads";
 import { command, copy } from "./images";
@@ -168,18 +169,6 @@ const deleteEnvironment: Action = {
 
 const pathOf = ({ namespace, name }: { namespace: string; name: string }): string =>
   `api/v1/environment/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/`;
-
-/** Ask for `word` to be typed; JupyterLab's dialog accepts nothing that does not fit the pattern. */
-async function confirmed(title: string, what: string, word: string): Promise<boolean> {
-  const typed = await InputDialog.getText({
-    title,
-    label: `${what} Type ${word} to confirm.`,
-    pattern: word.replace(/[\^$\\.*+?()[\]{}|/]/g, "\\$&"),
-    required: true,
-    okLabel: "Delete",
-  });
-  return typed.button.accept && typed.value === word;
-}
 
 /** By the id of their commands. */
 export const ACTIONS: Record<string, Action> = {

@@ -44,7 +44,7 @@ function BuildItem({ row, build }: { row: EnvironmentRow; build: Build }): JSX.E
   const name = `Build ${build.id}: ${words.join(", ")}`;
   const Icon = (isOpen ? caretDownIcon : caretRightIcon).react;
   return (
-    <li className="jp-CondaStore-build" {...marked(row, build)}>
+    <li className="jp-CondaStore-buildItem" {...marked(row, build)}>
       <div className="jp-CondaStore-row">
         <button
           className="jp-CondaStore-buildButton"
@@ -85,7 +85,7 @@ function BuildDetail({ row, build }: { row: EnvironmentRow; build: Build }): JSX
       aria-label={`Details of build ${build.id}`}
     >
       <p className="jp-CondaStore-facts">{facts.filter(Boolean).join(" · ")}</p>
-      {build.status_info && <pre className="jp-CondaStore-reason">{build.status_info}</pre>}
+      {build.status_info && <pre className="jp-CondaStore-buildReason">{build.status_info}</pre>}
       <BuildButtons row={row} build={build} />
       <Disclosure title="Packages">
         <PackageLists build={build.id} />

@@ -56,10 +56,11 @@ export function BuildButtons(props: {
 }): JSX.Element {
   const { row, build } = props;
   const args = about(row, build);
-  const isReady = (build?.status ?? row.status) === "COMPLETED";
   const isCurrent = !build || build.id === row.build_id;
+  const isGone = isCurrent && row.deleted_on !== null;
+  const isReady = (build?.status ?? row.status) === "COMPLETED" && !isGone;
   return (
-    <div className="jp-CondaStore-buttons">
+    <div className="jp-CondaStore-rowButtons">
       {isReady && (
         <>
           <MenuButton kind="copy" args={args} text="Copy" name="Copy docker command" />

@@ -13,7 +13,7 @@ import { builds, difference } from "./requests";
 import type { Target } from "./targets";
 import { date } from "./words";
 
-/** A tab that compares the build which is meant with the current one, or that with the one before. */
+/** A tab that compares the build that is meant with the current one, or that one with the one before. */
 export function differenceWidget(api: CondaStoreApi, target: Target): MainAreaWidget<ReactWidget> {
   const { row, build } = target;
   if (!row) throw new Error(`It is not known which environment build ${build} belongs to.`);
@@ -39,9 +39,10 @@ export function Comparison({ api, row, build }: Props): JSX.Element {
   const [chosen, setChosen] = useState<{ from?: number; to?: number }>({});
   if (!data) return <Pending error={error} retry={retry} />;
   const ids = data.data.map((one) => one.id);
-  const isCurrent = build === row.build_id;
-  const from = chosen.from ?? (isCurrent ? ids.find((id) => id < build) : row.build_id) ?? build;
-  const to = chosen.to ?? build;
+  const other = build === row.build_id ? ids.find((id) => id < build) : row.build_id;
+  // From the older to the newer: what came, and what went.
+  const [older, newer] = [build, other ?? build].sort((one, two) => one - two);
+  const { from = older ?? build, to = newer ?? build } = chosen;
   return (
     <>
       <h1>{key(row)}</h1>

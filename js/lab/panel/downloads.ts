@@ -20,7 +20,7 @@ export const ARTIFACTS: Record<Artifact, Kind> = {
   lockfile: {
     path: "conda-lock.yml",
     label: "Lockfile (conda-lock.yml)",
-    file: (environment, build) => `${safe(environment)}-${build}-conda-lock.yml`,
+    file: (environment, build) => `${safe(environment)}-${build}.conda-lock.yml`,
   },
   yaml: {
     path: "yaml/",

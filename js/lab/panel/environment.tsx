@@ -30,7 +30,7 @@ export function EnvironmentDetail({
       <Facts row={row} />
       {row.newest_id !== row.build_id && <Newest row={row} />}
       <BuildButtons row={row} />
-      {row.status === "COMPLETED" && (
+      {row.status === "COMPLETED" && !row.deleted_on && (
         <Disclosure title={`Packages of build ${row.build_id}`} isOpenAtFirst={byPackage !== ""}>
           <PackageLists build={row.build_id} search={byPackage} />
         </Disclosure>

@@ -65,7 +65,7 @@ export function openMenu(
 /** The same for a click with the other button; which row it was is found by its attributes. */
 export function addContextMenus(app: Pick<JupyterFrontEnd, "contextMenu" | "commands">): void {
   addContextMenu(app, ".jp-CondaStore-environment > .jp-CondaStore-row", MENUS.environment);
-  addContextMenu(app, ".jp-CondaStore-build", MENUS.build);
+  addContextMenu(app, ".jp-CondaStore-buildItem", MENUS.build);
 }
 
 function addContextMenu(

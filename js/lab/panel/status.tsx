@@ -24,7 +24,7 @@ export function StatusIcon({ status, hint }: { status: Status; hint?: string }):
   const word = hint ?? STATUS_WORDS[status];
   return (
     <span
-      className={`jp-CondaStore-status jp-mod-${status.toLowerCase()}`}
+      className={`jp-CondaStore-state jp-mod-${status.toLowerCase()}`}
       role="img"
       aria-label={word}
       title={word}

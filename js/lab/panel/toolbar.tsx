@@ -43,14 +43,21 @@ export function IconButton(props: {
   );
 }
 
-/** Name of the panel, and what can be done with all environments. */
+/** Name of the panel, which states are shown, and what can be done with all environments. */
 export function PanelToolbar(): JSX.Element {
-  const { model, commands } = usePanel();
+  const { model, view, commands } = usePanel();
   // Unknown before the first answer: the button does not come and go.
   const mayCreate = model.connection === null || model.writable.length > 0;
   return (
     <div className="jp-CondaStore-toolbar" role="toolbar" aria-label="Environments">
       <h2 className="jp-CondaStore-title">Environments</h2>
+      <HTMLSelect
+        className="jp-CondaStore-filter"
+        aria-label="Show environments by status"
+        value={view.status}
+        onChange={(event) => view.setStatus(event.currentTarget.value as StatusFilter)}
+        options={STATES}
+      />
       <IconButton
         icon={addIcon}
         name={mayCreate ? "New environment" : "New environment: you may create none here"}
@@ -66,7 +73,7 @@ export function PanelToolbar(): JSX.Element {
   );
 }
 
-/** What one looks for: part of a name, a package, a state. */
+/** What one looks for: part of a name, or a package. */
 export function PanelSearch(): JSX.Element {
   const { view } = usePanel();
   return (
@@ -78,13 +85,6 @@ export function PanelSearch(): JSX.Element {
         rightIcon="ui-components:search"
         value={view.search}
         onChange={(event) => view.setSearch(event.currentTarget.value)}
-      />
-      <HTMLSelect
-        className="jp-CondaStore-filter"
-        aria-label="Show environments by status"
-        value={view.status}
-        onChange={(event) => view.setStatus(event.currentTarget.value as StatusFilter)}
-        options={STATES}
       />
     </div>
   );
