@@ -115,5 +115,10 @@ setup(
         "dev": server + hub + lab + postgresql + dev,
     },
     cmdclass={"build_py": BuildWithBundles},
-    entry_points={"console_scripts": ["conda-store = conda_store.cli:main"]},
+    entry_points={
+        "console_scripts": ["conda-store = conda_store.cli:main"],
+        "jupyter_client.kernel_provisioners": [
+            "conda-store-provisioner = conda_store_labextension.provisioner:CondaStoreProvisioner",
+        ],
+    },
 )

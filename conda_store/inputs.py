@@ -107,6 +107,14 @@ class KnownPackageQuery(PackageQuery):
     distinct_on: list[Text] = []
 
 
+class KernelQuery(Model):
+    """Which environments; `build` (may be repeated) names builds that count besides the current ones."""
+
+    namespace: Text | None = None
+    name: Text | None = None
+    build: list[Id] = []
+
+
 class SolveQuery(Model):
     """What to solve: MatchSpecs and pip requirements. `channels` is another name of `channel`."""
 

@@ -245,6 +245,26 @@ class Environment(Model):
     description: str
 
 
+class Kernel(Model):
+    """A Jupyter kernel in a build, by the name of its directory there."""
+
+    name: str
+    display_name: str
+    language: str
+
+
+class RunnableBuild(Model):
+    """A build with kernels. `prefix` is its path on the server, `digest` that of its image; either may be missing."""
+
+    namespace: str
+    environment: str
+    build_id: int
+    current: bool
+    digest: str | None
+    prefix: str | None
+    kernels: list[Kernel]
+
+
 class BuildId(Model):
     """Which build a request started."""
 

@@ -11,6 +11,9 @@ from jupyter_server.utils import url_path_join
 from conda_store.errors import CondaStoreError
 from conda_store_labextension.connection import CondaStoreConnection
 from conda_store_labextension.downloads import SaveHandler
+from conda_store_labextension.handlers import Handler
+from conda_store_labextension.kernel_handlers import KernelsHandler, PinHandler, PinsHandler
+from conda_store_labextension.kernels import CondaStoreKernelSpecManager, surround
 from conda_store_labextension.parts import Parts
 from conda_store_labextension.proxy import ProxyHandler
 from conda_store_labextension.state import StateHandler
@@ -20,8 +23,13 @@ class CondaStoreExtension(ExtensionApp):
     """What `jupyter server` loads; options are those of `classes`."""
 
     name = "conda_store_labextension"
-    classes = [CondaStoreConnection]  # noqa: RUF012  as Jupyter has it
+    classes = [CondaStoreConnection, CondaStoreKernelSpecManager]  # noqa: RUF012  as Jupyter has it
     parts: Parts | None = None
+
+    def _link_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Called before the server makes what finds kernels."""
+        super()._link_jupyter_server_extension(serverapp)
+        surround(serverapp)
 
     def initialize_handlers(self) -> None:
         """Add what the panel needs."""
@@ -30,7 +38,14 @@ class CondaStoreExtension(ExtensionApp):
         base = url_path_join(server.web_app.settings["base_url"], "conda-store/")
         parts = {"parts": Parts(connection, base)}
         self.parts = parts["parts"]
-        routes = [(r"connection/?", StateHandler), (r"save/?", SaveHandler), (r".*", ProxyHandler)]
+        routes: list[tuple[str, type[Handler]]] = [
+            (r"connection/?", StateHandler),
+            (r"save/?", SaveHandler),
+            (r"kernels/?", KernelsHandler),
+            (r"pins/?", PinsHandler),
+            (r"pins/(?P<build>[0-9]{1,10})/?", PinHandler),
+            (r".*", ProxyHandler),
+        ]
         escaped = re.escape("conda-store/")
         self.handlers.extend((escaped + path, handler, parts) for path, handler in routes)
         self._say_where(connection)

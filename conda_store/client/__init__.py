@@ -35,6 +35,7 @@ from conda_store.client.connection import Connection
 from conda_store.client.environments import Environments
 from conda_store.client.events import Event
 from conda_store.client.files import ARTIFACTS, Files
+from conda_store.client.kernels import Kernel, Kernels, RunnableBuild
 from conda_store.client.namespaces import Namespace, Namespaces, Role, Usage
 from conda_store.client.packages import Channel, Package, Packages, SolvedPackage
 from conda_store.client.settings import Settings
@@ -53,12 +54,14 @@ __all__ = [
     "Difference",
     "Environment",
     "Event",
+    "Kernel",
     "Namespace",
     "NewToken",
     "NotAllowed",
     "NotFound",
     "Package",
     "Role",
+    "RunnableBuild",
     "ServerBusy",
     "ServerRefused",
     "ServerUnreachable",
@@ -71,7 +74,7 @@ __all__ = [
 ]
 
 
-class Client(Environments, Builds, Files, Packages, Namespaces, Settings, Audit, Account):
+class Client(Environments, Builds, Files, Kernels, Packages, Namespaces, Settings, Audit, Account):
     """A connection to the server at `url`; a context manager, not shared between threads.
 
     `token` proves who calls. A stream or download that breaks off is resumed, and a server that is away meanwhile is

@@ -38,6 +38,7 @@ from conda_store.managers.credentials import CredentialManager
 from conda_store.managers.differences import DifferenceManager
 from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.glances import GlanceManager
+from conda_store.managers.kernels import KernelManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.overview import OverviewManager
 from conda_store.managers.packages import PackageManager
@@ -78,6 +79,7 @@ class Parts:
     artifacts: ArtifactManager
     audit: AuditManager
     collections: CollectionManager
+    kernels: KernelManager
     administration: AdministrationManager
     namespaces: NamespaceManager
     role_mappings: RoleMappingManager

@@ -9,6 +9,7 @@ from conda_store.handlers.api_checks import CheckSpecification, SolveSpecificati
 from conda_store.handlers.api_collection import Collections
 from conda_store.handlers.api_credentials import ChannelCredentials
 from conda_store.handlers.api_differences import BuildDifference
+from conda_store.handlers.api_kernels import Kernels
 from conda_store.handlers.api_overview import OverviewList
 from conda_store.handlers.api_packages import Channels, Packages
 from conda_store.handlers.api_roles import Role, Roles
@@ -71,6 +72,7 @@ ROUTES = (
     Route(f"{_V1}gc/", Collections),
     Route(f"{_V1}channel/", Channels),
     Route(f"{_V1}package/", Packages),
+    Route(f"{_V1}kernel/", Kernels),
     Route("api/openapi.json", api_root.OpenApi),
     Route("openapi.json", api_root.OpenApi),
     Route(f"{_V1}namespace/", api_namespaces.Namespaces),

@@ -41,6 +41,7 @@ from conda_store.managers.environments import EnvironmentManager
 from conda_store.managers.glances import GlanceManager
 from conda_store.managers.image_waiting import ImageWaiting
 from conda_store.managers.images import DynamicSettings, ImageManager
+from conda_store.managers.kernels import KernelManager
 from conda_store.managers.namespaces import NamespaceManager
 from conda_store.managers.overview import OverviewManager
 from conda_store.managers.packages import PackageManager
@@ -156,6 +157,7 @@ def _parts(
         artifacts=ArtifactManager(database, executor, storage, jobs.setting_options),
         audit=AuditManager(database, web.audit_days),
         collections=CollectionManager(database, jobs, web.collection, builds.delete),
+        kernels=KernelManager(database),
         administration=AdministrationManager(database, storage, jobs.store_directory, executor.seats, web.options),
         namespaces=NamespaceManager(database, executor, places, serve.forget),
         role_mappings=RoleMappingManager(database),

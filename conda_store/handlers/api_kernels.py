@@ -1,0 +1,18 @@
+"""`api/v1/kernel/`: environments that notebooks can run in."""
+
+from __future__ import annotations
+
+from conda_store.handlers.base import ApiHandler
+from conda_store.handlers.verbs import describes, filtered
+from conda_store.inputs import KernelQuery
+from conda_store.models import Answer, RunnableBuild
+
+
+class Kernels(ApiHandler):
+    """`kernel/`"""
+
+    @filtered("environment::read")
+    @describes(Answer[list[RunnableBuild]], query=KernelQuery)
+    async def get(self) -> None:
+        """List builds that hold a Jupyter kernel: the current ones, and those that are named."""
+        self.answer(await self.ask(self.parts.kernels.all, self.identity, self.queried(KernelQuery)))
