@@ -388,6 +388,9 @@ def test_the_image_reference(shared: Server) -> None:
     assert answer.text.startswith(f"127.0.0.1:{shared.port}/ana--40lab.org/x--49mage:")
     whole = data_of(shared.api.get(f"build/{build_id}/docker/", headers={"Accept": "application/json"}))
     assert whole == {"image": answer.text, "digest": None, "tags": []}
+    shared.fail(build_id, "nothing provides numpy")
+    missing = shared.api.get(f"build/{build_id}/docker/")
+    refused(missing, 404, "artifact_missing", "is FAILED: nothing provides numpy")
 
 
 def test_namespaces(server: Server) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 from conda_store.handlers.page import PageHandler
 from conda_store.handlers.verbs import filtered, needs_permission
 from conda_store.inputs import OverviewQuery, PackageQuery
-from conda_store.models import Package, Page
+from conda_store.managers.artifacts import ArtifactMissing
+from conda_store.models import Image, Package, Page
 
 _OFFERED = (
     "setting::read",
@@ -57,10 +59,16 @@ class EnvironmentPage(EnvironmentHandler):
         history = await self.ask(self.parts.overview.history, namespace, name)
         build_id = await self.ask(self.parts.environments.current_build_id, namespace, name)
         packages: Page[Package] = await self.ask(self.parts.builds.packages, build_id, asked, 100)
-        image = await self.ask(self.parts.artifacts.image, build_id, self.request.host) if build_id else None
+        image = await self._image(build_id) if build_id else None
         kernel = self.parts.overview.kernel(namespace, name)
         found = {"history": history, "packages": packages, "image": image, "kernel": kernel, "asked": asked}
         await self.show("environment.html", namespace, name, **found)
+
+    async def _image(self, build_id: int) -> Image | None:
+        with suppress(ArtifactMissing):
+            image: Image = await self.ask(self.parts.artifacts.image, build_id, self.request.host)
+            return image
+        return None
 
 
 class EnvironmentBuilds(EnvironmentHandler):

@@ -102,9 +102,10 @@ class ArtifactManager:
         return self._stored(row, media_type, file_name) if row else None
 
     def image(self, build_id: int, host: str) -> models.Image:
-        """Where the image of a build is, or will be, pulled from; `host` is the registry's."""
+        """Where an image is, or will be, pulled from; `host` is the registry's. Raises `ArtifactMissing`."""
         with self.database.read() as session:
             build = self._build(session, build_id, ArtifactType.DOCKER_MANIFEST)
+            _check_may_come(build, ArtifactType.DOCKER_MANIFEST)
             environment = build.environment
             tags = list(session.scalars(select(TagRow).where(TagRow.build_id == build_id).order_by(TagRow.tag)))
             key = build_key(build.specification.sha256, build.scheduled_on, build_id, environment.name)
@@ -163,9 +164,14 @@ def _settled(build: BuildRow, row: ArtifactRow | None, artifact_type: ArtifactTy
         return row
     if row is not None and row.state == ArtifactState.FAILED:
         raise ArtifactFailed(f"The {artifact_type} of build {build.id} could not be made: {row.reason}")
-    if build.status in ENDED and build.status != Status.COMPLETED:
-        reason = f": {build.status_info}" if build.status_info else "."
-        raise ArtifactMissing(f"Build {build.id} has no {artifact_type}, since it is {build.status}{reason}")
+    _check_may_come(build, artifact_type)
     if row is None and build.status == Status.COMPLETED and build.lease is None:
         raise ArtifactMissing(f"Build {build.id} has no {artifact_type}.")
     return None
+
+
+def _check_may_come(build: BuildRow, artifact_type: ArtifactType) -> None:
+    """Raises `ArtifactMissing` for a build that ended otherwise than well: it leaves nothing."""
+    if build.status in ENDED and build.status != Status.COMPLETED:
+        reason = f": {build.status_info}" if build.status_info else "."
+        raise ArtifactMissing(f"Build {build.id} has no {artifact_type}, since it is {build.status}{reason}")
