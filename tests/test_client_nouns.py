@@ -139,6 +139,9 @@ def test_namespaces_are_listed_and_made(server: Server) -> None:
     assert "fresh" in shell(server, "namespace", "list", **mine).stdout.splitlines()
     assert json.loads(shell(server, "namespace", "show", "fresh", "--output", "json", **mine).stdout)["name"] == "fresh"
     shell(server, "namespace", "create", "fresh", status=1, **mine)
+    for name in ("a/b", ".."):
+        refused = shell(server, "namespace", "create", name, status=1, **mine).stderr
+        assert f"'{name}' is no name for a namespace: leave out '/'" in refused
 
 
 def test_roles_of_other_namespaces(odd: OddServer) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conda_store.client.connection import Speaker, quoted
+from conda_store.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -111,4 +112,7 @@ class Namespaces(Speaker):
 
 
 def _path(name: str) -> str:
+    """Where a namespace is; raises `BadInput` for what no path can name."""
+    if "/" in name or name in {"", ".", ".."}:
+        raise BadInput(f"'{name}' is no name for a namespace: leave out '/', '*' and ':', and write a letter.")
     return f"namespace/{quoted(name)}/"
