@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from jupyter_client import BlockingKernelClient
 
-TOKEN = "the-jupyter-servers-own"
+TOKEN = "the-jupyter-servers-own"  # noqa: S105
 SECONDS = 60
 
 

@@ -1,3 +1,8 @@
+import { configure } from "@testing-library/react";
+
+// Machines are busy: what never comes ends a test, what is slow does not.
+configure({ asyncUtilTimeout: 20_000 });
+
 // JupyterLab's modules want a few things of a browser that jsdom lacks.
 class Silent {
   observe(): void {}
