@@ -40,7 +40,7 @@ class CondaStoreConnection(Configurable):
     url = Unicode(
         help="Address of the conda-store server, such as `https://hub.example.org/services/conda-store/`. Otherwise "
         "the variable CONDA_STORE_URL says it, and under a Hub that knows its own public address "
-        "(`c.JupyterHub.public_url`) it is that of the Hub's service `conda-store`.",
+        "(option public_url of JupyterHub) it is that of the Hub's service `conda-store`.",
     ).tag(config=True)
     token = SecretText(
         help="The token that is sent to conda-store. Otherwise `token_file`, the variables CONDA_STORE_TOKEN and "

@@ -7,6 +7,7 @@ import inspect
 from traitlets.config import Configurable
 
 from conda_store.app import CondaStore
+from conda_store_labextension.connection import CondaStoreConnection
 
 HEAD = """# Configuration
 
@@ -19,12 +20,19 @@ HEAD = """# Configuration
 What happens when a limit is reached stands in [operations.md](operations.md).
 """
 
+JUPYTER = """## In a Jupyter server
+
+The classes below are options of the Jupyter servers of those who use conda-store ([jupyterlab.md](jupyterlab.md)). They
+stand in `jupyter_server_config.py`, not in the file of `conda-store serve`.
+"""
+
 
 def reference() -> str:
     """The document."""
     short = ", ".join(f"`--{name}`" for name in sorted(CondaStore.aliases))
     kinds: list[type[Configurable]] = [CondaStore, *CondaStore.classes]
-    return "\n".join([HEAD.format(short=short), *map(section, kinds)])
+    in_jupyter: list[type[Configurable]] = [CondaStoreConnection]
+    return "\n".join([HEAD.format(short=short), *map(section, kinds), JUPYTER, *map(section, in_jupyter)])
 
 
 def section(kind: type[Configurable]) -> str:

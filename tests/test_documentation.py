@@ -14,6 +14,7 @@ import pytest
 from conda_store._version import __version__
 from conda_store.app import CondaStore
 from conda_store.cli import cli
+from conda_store_labextension.connection import CondaStoreConnection
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -72,13 +73,14 @@ def test_the_reference_of_the_options_is_that_of_the_options() -> None:
     command = [sys.executable, ROOT / "docs/configuration.py"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (ROOT / "docs/configuration.md").read_text() == said, "run `make docs`"
-    for kind in (CondaStore, *CondaStore.classes):
+    for kind in (CondaStore, *CondaStore.classes, CondaStoreConnection):
         for name in kind.class_own_traits(config=True):
             assert f"### `c.{kind.__name__}.{name}`" in said
 
 
 def test_the_options_that_documents_name_exist() -> None:
-    known = {f"c.{kind.__name__}.{name}" for kind in (CondaStore, *CondaStore.classes) for name in kind.class_traits()}
+    kinds = (CondaStore, *CondaStore.classes, CondaStoreConnection)
+    known = {f"c.{kind.__name__}.{name}" for kind in kinds for name in kind.class_traits()}
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         named = set(re.findall(r"`(c\.[A-Z]\w+\.\w+)", document.read_text()))
         assert named <= known, document.name

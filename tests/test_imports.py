@@ -33,6 +33,10 @@ def modules_with(module: str) -> set[str]:
             "conda_store.executors.preload",
             TERMINAL | {"tornado", "jinja2", "jwt", "alembic", "psycopg", "conda_lock", "watchfiles"},
         ),
+        (
+            "conda_store_labextension.extension",
+            TERMINAL | {"httpx", "pydantic", "conda_store.client", "conda_store.models"},
+        ),
     ],
 )
 def test_server_and_workers_import_only_what_they_use(module: str, needless: set[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import conda_store
+import conda_store_labextension
 
 PACKAGE = "conda_store"
 
@@ -83,6 +84,8 @@ NARROWER = {
     "errors": set[str](),
     "_version": set[str](),
 }
+# What a Jupyter server loads lies beside a user's own packages, too.
+EXTENSION = "conda_store_labextension"
 # Distributions that one part alone imports.
 RESERVED = {"rattler": "packages", "uv": "packages"}
 # Runs inside an environment's python, where there is no conda-store.
@@ -96,7 +99,7 @@ def offences(root: Path) -> list[str]:
         name = path.relative_to(root).as_posix()
         part = name.partition("/")[0].removesuffix(".py")
         for line, module in imports_of(path, root):
-            if fault := fault_of(name, part, module):
+            if fault := fault_of(name, part, module, root.name):
                 found.append(f"{root.name}/{name}:{line}: {fault}")
     return found
 
@@ -122,14 +125,18 @@ def named(function: ast.expr) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def fault_of(name: str, part: str, module: str) -> str | None:
-    """What is wrong with the import of `module` in the file `name` of `part`; None when nothing is."""
+def fault_of(name: str, part: str, module: str, package: str = PACKAGE) -> str | None:
+    """What is wrong with the import of `module` in the file `name` of `part` of `package`; None when nothing is."""
     top, *rest = module.split(".")
     if top in RESERVED:
         allowed = RESERVED[top]
         return None if part == allowed else f"only {allowed}/ imports {top}"
+    if top == EXTENSION and package != EXTENSION:
+        return f"nothing of {package} imports {EXTENSION}"
     if top != PACKAGE:
         return None
+    if package == EXTENSION:
+        return None if rest and rest[0] in CLIENT else f"{EXTENSION} does not import {module}"
     if name == ALONE:
         return f"{ALONE} imports nothing of {PACKAGE}, not even {module}"
     wanted = rest[0] if rest else ""
@@ -147,6 +154,29 @@ def test_every_import_points_down() -> None:
     root = Path(conda_store.__file__).parent
     assert len(list(root.rglob("*.py"))) > 40
     assert offences(root) == []
+
+
+def test_the_jupyter_extension_imports_the_client_and_no_server() -> None:
+    root = Path(conda_store_labextension.__file__).parent
+    assert len(list(root.glob("*.py"))) > 5
+    assert offences(root) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("from conda_store.models import Build", "does not import conda_store.models"),
+        ("def f():\n    from conda_store import handlers", "does not import conda_store.handlers"),
+        ("import conda_store", "does not import conda_store"),
+    ],
+)
+def test_an_import_of_the_server_by_the_jupyter_extension_is_found(tmp_path: Path, text: str, reason: str) -> None:
+    root = tmp_path / EXTENSION
+    root.mkdir()
+    allowed = "from conda_store._version import __version__\nfrom conda_store.client.answers import refusal\n"
+    (root / "proxy.py").write_text(f"{allowed}from {EXTENSION} import targets\n{text}\n")
+    (found,) = offences(root)
+    assert reason in found
 
 
 def test_every_part_has_a_place_in_the_table() -> None:
@@ -180,6 +210,7 @@ def test_every_part_has_a_place_in_the_table() -> None:
         ("client/builds.py", "from conda_store.builds import runner", "client does not import builds"),
         ("client_commands/a.py", "from conda_store import models", "client_commands does not import models"),
         ("__init__.py", "from conda_store.builds import runner", "__init__ does not import builds"),
+        ("client/files.py", "from conda_store_labextension import folders", "nothing of conda_store imports"),
     ],
 )
 def test_an_import_upwards_is_found_with_its_line(tmp_path: Path, name: str, text: str, reason: str) -> None:

@@ -21,6 +21,7 @@ from conda_store.auth.permissions import PERMISSIONS, ROLES, Grant, Identity
 from conda_store.cli import check_options
 from conda_store.errors import BadInput
 from conda_store.handlers.routes import ROUTES
+from conda_store_labextension.connection import CondaStoreConnection
 from tests.registry_house import code
 from tests.server import YAML, Server, running
 
@@ -489,7 +490,7 @@ def test_a_configuration_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_option_explains_itself() -> None:
-    for kind in (CondaStore, *CondaStore.classes):
+    for kind in (CondaStore, *CondaStore.classes, CondaStoreConnection):
         for name, trait in kind.class_own_traits(config=True).items():
             told = trait.help.strip()
             assert len(told) > 40 and told[0].isupper() and "." in told, (kind, name)
