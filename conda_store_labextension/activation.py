@@ -17,6 +17,8 @@ from conda_store.errors import BadInput
 _SECONDS = 60
 # What another environment left: it would be taken for this one's.
 _FOREIGN = ("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_PROMPT_MODIFIER", "PYTHONHOME", "VIRTUAL_ENV")
+# What bash makes of them is its own; BASH_ENV would be read before the scripts.
+_OF_BASH = ("_", "BASH_ENV", "OLDPWD", "PWD", "SHLVL")
 _SCRIPT = 'for one in "$1"/etc/conda/activate.d/*.sh; do . "$one" >&2; done; exec env -0'
 
 
@@ -56,12 +58,15 @@ def _after_scripts(prefix: Path, environ: dict[str, str]) -> dict[str, str]:
     if shell is None:
         raise BadInput("Environments are activated by bash, and there is none on PATH: install it.")
     command = [shell, "--noprofile", "--norc", "-c", _SCRIPT, "conda-store", str(prefix)]
+    given = {name: value for name, value in environ.items() if name not in _OF_BASH}
     try:
-        done = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS)
+        done = subprocess.run(command, env=given, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise BadInput(f"The scripts in {prefix}/etc/conda/activate.d take more than {_SECONDS} seconds.") from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason"]
         raise BadInput(f"The environment at {prefix} cannot be activated: {said[-1]}")
     lines = done.stdout.decode("utf-8", "surrogateescape").split("\0")
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+    found = dict(line.split("=", 1) for line in lines if "=" in line)
+    kept = {name: environ[name] for name in _OF_BASH if name in environ}
+    return {name: value for name, value in found.items() if name not in _OF_BASH} | kept

@@ -14,6 +14,7 @@ from conda_store_labextension.kernels import CondaStoreKernelSpecManager
 from conda_store_labextension.upstream import Unreachable
 
 _LARGEST = 2**31
+_PATIENCE_SECONDS = 5.0
 
 
 class KernelsHandler(Handler):
@@ -21,8 +22,10 @@ class KernelsHandler(Handler):
 
     @web.authenticated
     async def get(self) -> None:
-        """What can be chosen, as the server said last."""
+        """What can be chosen, as the server said last; with `?refresh=1` it is asked, and not waited for for long."""
         manager = _found(self.kernel_spec_manager)
+        if manager and self.get_query_argument("refresh", "") not in ("", "0"):
+            await asyncio.to_thread(manager.listing.refresh, _PATIENCE_SECONDS)
         rows = [one.row() for one in manager.offered()] if manager else []
         self.answer({"enabled": manager is not None, "kernels": rows})
 

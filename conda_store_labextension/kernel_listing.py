@@ -32,7 +32,10 @@ class KernelListing:
         self._rows: list[RunnableBuild] = []
         self._wanted_until = 0.0
         self._hurry = self._ended = self._troubled = False
+        self._tag, self._asked_for = "", frozenset[int]()
         self.rounds = 0
+        #: Whether the rows are what the server said, or there are none because it never did.
+        self.answered = False
 
     def latest(self) -> list[RunnableBuild]:
         """What the server said last; it is asked again soon, and nobody waits for it."""
@@ -43,18 +46,24 @@ class KernelListing:
                 self._thread.start()
             return list(self._rows)
 
-    def refresh(self) -> None:
-        """Ask now."""
+    def refresh(self, seconds: float) -> None:
+        """Ask now, and wait so long for an answer at most."""
         self.latest()
         with self._changed:
-            self._hurry = True
+            self._hurry, before = True, self.rounds
             self._changed.notify_all()
+            # A question that was on its way already may be answered with what was before.
+            self._changed.wait_for(lambda: not self._hurry and self.rounds > before, seconds)
 
     def keep(self, rows: Collection[RunnableBuild]) -> None:
         """Builds that somebody has just asked about, in place of what was known of them."""
         with self._changed:
             told = {one.build_id for one in rows}
-            self._rows = [*(one for one in self._rows if one.build_id not in told), *rows]
+            moved = {(one.namespace, one.environment) for one in rows if one.current}
+            others = (one for one in self._rows if one.build_id not in told)
+            stay = (one for one in others if not (one.current and (one.namespace, one.environment) in moved))
+            self._rows = [*stay, *rows]
+            self._tag = ""
 
     def close(self) -> None:
         """Ask no more."""
@@ -68,9 +77,12 @@ class KernelListing:
             while self._go_on():
                 try:
                     client = client or self._connect()
-                    self._answered(client.kernels(builds=self._pinned()))
+                    self._ask(client)
                 except CondaStoreError as error:
                     self._failed(error)
+                    if client:
+                        client.close()
+                    client = None  # the next one may have another token
         finally:
             if client:
                 client.close()
@@ -89,10 +101,15 @@ class KernelListing:
                 self._thread, self.rounds = None, 0
             return wanted
 
-    def _answered(self, rows: list[RunnableBuild]) -> None:
+    def _ask(self, client: Client) -> None:
+        pinned = frozenset(self._pinned())
+        answer = client.changed_kernels(self._tag if pinned == self._asked_for else "", pinned)
         with self._changed:
-            self._rows = rows
-            self.rounds += 1
+            if answer is not None:
+                self._tag, self._rows = answer
+                self._asked_for = pinned
+            self.rounds, self.answered = self.rounds + 1, True
+            self._changed.notify_all()
         if self._troubled:
             self._troubled = False
             self.log.info("conda-store: the server answers again, and kernels are those that it has.")
@@ -100,8 +117,10 @@ class KernelListing:
     def _failed(self, error: CondaStoreError) -> None:
         with self._changed:
             self.rounds += 1
+            self._tag = ""
             if isinstance(error, NotAllowed):
-                self._rows = []
+                self._rows, self.answered = [], False
+            self._changed.notify_all()
         if not self._troubled:
             self._troubled = True
             self.log.warning("conda-store: kernels cannot be asked for, those known before stay: %s", error)

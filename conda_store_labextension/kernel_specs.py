@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class OfferedKernel:
             "gone": self.gone,
         }
 
-    def spec(self, kernel: str) -> dict[str, Any]:
+    def spec(self) -> dict[str, Any]:
         """The kernel specification; what is executed stands in the prefix, which the provisioner finds at launch."""
         subject = {
             "namespace": self.name.namespace,
@@ -66,13 +67,16 @@ class OfferedKernel:
             "conda-store": subject,
             "kernel_provisioner": {"provisioner_name": PROVISIONER, "config": config},
         }
-        if kernel in ("", _FIRST):
+        if self.language == "python":
             metadata["debugger"] = True  # ipykernel's
         return {
             "argv": ["conda-store", str(self.name), "{connection_file}"],
+            "env": {},
             "display_name": self.display_name,
             "language": self.language,
+            "interrupt_mode": "signal",
             "metadata": metadata,
+            "kernel_protocol_version": "",
         }
 
 
@@ -100,6 +104,7 @@ def unknown(name: KernelName) -> OfferedKernel:
     return OfferedKernel(name, shown, "python", name.build, None, not name.build)
 
 
+@cache
 def icon_directory(language: str) -> Path:
     """Where icons for a kernel are whose prefix is not here: those of this Jupyter's own, or none."""
     found = importlib.util.find_spec("ipykernel") if language == "python" else None

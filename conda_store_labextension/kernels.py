@@ -82,8 +82,8 @@ class CondaStoreKernelSpecManager(KernelSpecManager):
     most_kernels = Integer(
         1000,
         min=1,
-        help="How many kernels of conda-store are offered at most, by name, with pinned ones first: a launcher with "
-        "more is slow. The panel starts notebooks in all others, too.",
+        help="How many kernels of conda-store are listed at most, by name, with pinned ones first: a launcher with "
+        "more is slow. A notebook that names one of the others runs all the same.",
     ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
@@ -124,7 +124,7 @@ class CondaStoreKernelSpecManager(KernelSpecManager):
         known = {one.build_id: one for one in builds}
         found: list[OfferedKernel] = []
         for pin in self.pins.all():
-            gone = bool(self.listing.rounds) and pin.build_id not in known
+            gone = self.listing.answered and pin.build_id not in known
             found += offered(known.get(pin.build_id, pin), pinned=True, gone=gone)
         for build in builds:
             found += offered(build, pinned=False) if build.current else ()
@@ -132,7 +132,7 @@ class CondaStoreKernelSpecManager(KernelSpecManager):
 
     def find_kernel_specs(self) -> dict[str, str]:
         """By the name of a kernel: where its icons are."""
-        own = {str(one.name): str(self._icons(one)) for one in self.offered()}
+        own = {str(one.name): str(icon_directory(one.language)) for one in self.offered()}
         return {**self.wrapped.find_kernel_specs(), **self._allowed(own)}
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -149,7 +149,7 @@ class CondaStoreKernelSpecManager(KernelSpecManager):
     def get_all_specs(self) -> dict[str, Any]:
         """All kernels, each as a dictionary."""
         own = {
-            str(one.name): {"resource_dir": str(self._icons(one)), "spec": self._spec(one).to_dict()}
+            str(one.name): {"resource_dir": str(icon_directory(one.language)), "spec": one.spec()}
             for one in self.offered()
         }
         return {**self.wrapped.get_all_specs(), **self._allowed(own)}
@@ -191,8 +191,4 @@ class CondaStoreKernelSpecManager(KernelSpecManager):
         return {name: one for name, one in kernels.items() if not allowed or name in allowed}
 
     def _spec(self, kernel: OfferedKernel) -> KernelSpec:
-        spec = kernel.spec(kernel.name.kernel)
-        return self.kernel_spec_class(resource_dir=str(self._icons(kernel)), **spec)
-
-    def _icons(self, kernel: OfferedKernel) -> Path:
-        return icon_directory(kernel.language)
+        return self.kernel_spec_class(resource_dir=str(icon_directory(kernel.language)), **kernel.spec())

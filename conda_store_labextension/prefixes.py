@@ -10,6 +10,7 @@ from typing import Any
 from conda_store.client import Client, RunnableBuild, ServerBusy, ServerUnreachable
 from conda_store.client.cache import EnvironmentCache
 from conda_store.errors import BadInput
+from conda_store_labextension.fetching import fetch
 
 
 class Prefixes:
@@ -28,8 +29,8 @@ class Prefixes:
         except OSError:
             return None
 
-    def ensure(self, build: RunnableBuild, client: Client) -> Path:
-        """The prefix, in place or fetched; two who want the same one fetch it once. Raises what the client raises."""
+    def ensure(self, build: RunnableBuild, client: Client, token: str) -> Path:
+        """The prefix, in place or fetched; two who want the same one fetch it once. Raises `CondaStoreError`."""
         found = self.find_in_place(build)
         if found:
             return found
@@ -41,9 +42,7 @@ class Prefixes:
             if found is None:
                 raise
             return found
-        prefix = self.cache.ensure(tag, lambda path: client.download(build.build_id, "archive", path))
-        self.cache.remember(build.build_id, name, tag)
-        return prefix
+        return self.cache.find(tag) or fetch(client, token, self.cache, build.build_id, name)
 
     def _here(self, prefix: Path) -> Path:
         for there, here in sorted((self.roots or {}).items(), key=lambda pair: -len(pair[0])):

@@ -59,7 +59,7 @@ class CondaStoreProvisioner(LocalProvisioner):
         manager = self._manager()
         with manager.client() as client:
             build = self._find_build(manager, client)
-            prefix = manager.prefixes.ensure(build, client)
+            prefix = manager.prefixes.ensure(build, client, manager.connection.credential())
         title = f"{self.name.subject} (build {build.build_id})"
         directory, said = read_kernel(prefix, self.kernel, title)
         found = activated(prefix, self.name.subject, environ)
@@ -94,12 +94,11 @@ class CondaStoreProvisioner(LocalProvisioner):
         """Why the server shows no such kernel. Raises what it says of what is gone, or not the caller's."""
         subject = f"Build {self.build} of {self.name.subject}" if self.build else self.name.subject
         try:
-            current = None if self.build else client.environment(self.namespace, self.environment).current_build
-            build = client.build(self.build) if self.build else current
+            build = client.build(client.build_number(self.namespace, self.environment, self.build or None))
         except CondaStoreError as error:
-            raise BadInput(f"{subject} cannot be run, it is gone or not yours to read: {error}") from error
-        if build is None or build.status != "COMPLETED":
-            return f"{subject} cannot be run: it is {build.status if build else 'gone'}."
+            raise BadInput(f"{subject} cannot be run: {error}") from error
+        if build.status != "COMPLETED":
+            return f"{subject} cannot be run: it is {build.status}."
         return f"{subject} holds no kernel: add one to its dependencies, such as ipykernel."
 
     def _say(

@@ -68,7 +68,7 @@ class Jupyter:
         """What a kernel prints."""
         client = BlockingKernelClient()
         client.load_connection_file(str(self.directory / "runtime" / f"kernel-{kernel_id}.json"))
-        client.start_channels()
+        client.start_channels(hb=False)  # on a busy machine it is late and taken for dead
         said: list[str] = []
         try:
             client.wait_for_ready(timeout=SECONDS)
@@ -97,7 +97,6 @@ def running_jupyter(directory: Path, *options: str, **environ: str) -> Iterator[
         with jupyter.web:
             yield jupyter
     finally:
-        process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(30)
@@ -114,6 +113,7 @@ def _surroundings(directory: Path, environ: Mapping[str, str]) -> dict[str, str]
         "JUPYTER_DATA_DIR": str(directory / "data"),
         "JUPYTER_RUNTIME_DIR": str(directory / "runtime"),
         "IPYTHONDIR": str(directory / "ipython"),
+        "JUPYTER_NO_CONFIG": "1",  # JupyterLab is not loaded
         "PYTHONUNBUFFERED": "1",
     }
     return {**own, **environ}

@@ -51,6 +51,10 @@ class EnvironmentCache:
             found = self._find(key)  # somebody else may have been faster
             return found if found and not refresh else self._make(key, fetch)
 
+    def find(self, tag: str) -> Path | None:
+        """The prefix of the archive with this entity tag; None when it is not here."""
+        return self._find(self._key(tag))
+
     def remember(self, build_id: int, environment: str | None, tag: str) -> None:
         """Note that a build of an environment has the archive with this entity tag."""
         path, text = self._note(build_id), json.dumps({"environment": environment, "tag": tag})

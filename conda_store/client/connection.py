@@ -58,6 +58,10 @@ class Connection:
         """The rows of a list that comes in one answer."""
         return self.data("GET", path, lambda data: [read(one) for one in data], **options)
 
+    def read_rows(self, body: bytes, read: Callable[[Any], T]) -> list[T]:
+        """The rows of a list in an answer that was read already."""
+        return self._read(lambda text: [read(one) for one in json.loads(text)["data"]], body)
+
     def bare(self, path: str, read: Callable[[Any], T], **options: Any) -> T:
         """What `read` makes of an answer that has no envelope."""
         return self._read(read, self.answer("GET", path, **options))

@@ -6,6 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
+from conda_store.client.answers import ServerRefused
 from conda_store.client.connection import Speaker
 
 
@@ -48,3 +51,16 @@ class Kernels(Speaker):
         given = {"namespace": namespace, "name": name, "build": sorted(builds)}
         params = {key: value for key, value in given.items() if value not in (None, [])}
         return self._connection.rows("kernel/", RunnableBuild.of, params=params)
+
+    def changed_kernels(self, tag: str, builds: Collection[int] = ()) -> tuple[str, list[RunnableBuild]] | None:
+        """The same with a tag that names the answer; None while it would be that which `tag` names ("": none)."""
+        options: dict[str, Any] = {"params": {"build": sorted(builds)}}
+        options["headers"] = {"If-None-Match": tag} if tag else {}
+        try:
+            with self._connection.open("GET", "kernel/", **options) as response:
+                body = response.read()
+                return response.headers.get("etag", ""), self._connection.read_rows(body, RunnableBuild.of)
+        except ServerRefused as error:
+            if error.status == httpx.codes.NOT_MODIFIED:
+                return None
+            raise

@@ -14,5 +14,12 @@ class Kernels(ApiHandler):
     @filtered("environment::read")
     @describes(Answer[list[RunnableBuild]], query=KernelQuery)
     async def get(self) -> None:
-        """List builds that hold a Jupyter kernel: the current ones, and those that are named."""
-        self.answer(await self.ask(self.parts.kernels.all, self.identity, self.queried(KernelQuery)))
+        """List builds that hold a Jupyter kernel, current ones and named ones; 304 while all is as it was."""
+        found = await self.ask(self.parts.kernels.all, self.identity, self.queried(KernelQuery))
+        self.set_header("ETag", found.etag)
+        self.set_header("Content-Type", "application/json")
+        if self.check_etag_header():
+            self.set_status(304)
+            self.finish()
+        else:
+            self.finish(found.body)
