@@ -182,6 +182,20 @@ class Build:
 
 
 @dataclass(frozen=True)
+class Image:
+    """Where an image is pulled from. `digest` is None until it is made, at the latest when it is first pulled."""
+
+    image: str
+    digest: str | None
+    tags: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Image:
+        """From JSON."""
+        return cls(str(data["image"]), data.get("digest"), tuple(data.get("tags") or ()))
+
+
+@dataclass(frozen=True)
 class Submission:
     """A build that was asked for; `warnings` are what the author of the file should hear although it was accepted."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from conda_store.client.answers import ServerBusy, ServerRefused, ServerUnreachable
+from conda_store.client.answers import Image, ServerBusy, ServerRefused, ServerUnreachable
 from conda_store.client.connection import Speaker, quoted
 from conda_store.client.download import Download, Report, written_whole
 from conda_store.client.patience import Patience
@@ -33,6 +33,11 @@ class Files(Speaker):
         """The reference under which docker pulls the image of a build, such as `localhost:5000/default/data:latest`."""
         with self._connection.open("GET", f"build/{build_id}/docker/") as response:
             return response.read().decode("utf-8", "replace").strip()
+
+    def image_reference(self, build_id: int) -> Image:
+        """The same with the digest and all tags of the image."""
+        headers = {"Accept": "application/json"}
+        return self._connection.data("GET", f"build/{build_id}/docker/", Image.of, headers=headers)
 
     def download(
         self, subject: int | tuple[str, str], artifact: str, path: Path, progress: Report | None = None
