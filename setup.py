@@ -66,6 +66,7 @@ hub = ["jupyterhub >=5.2,<7"]
 lab = ["jupyterlab >=4.2,<5"]
 postgresql = ["psycopg[binary] >=3.2,<4"]
 dev = [
+    "dockerspawner >=13,<15",
     "hypothesis >=6.100",
     "mypy >=1.15,<3",
     "myst-parser >=4,<6",

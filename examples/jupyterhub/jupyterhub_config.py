@@ -6,6 +6,8 @@ Anybody signs in under any name of `allowed_users` with the password of the demo
 import os
 from pathlib import Path
 
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+
 from conda_store import hub
 
 directory = Path(os.environ.get("HUB_DIRECTORY", ".demo/hub")).absolute()
@@ -13,6 +15,11 @@ directory.mkdir(parents=True, exist_ok=True)
 port = int(os.environ.get("HUB_PORT", "8000"))
 service_port = int(os.environ.get("CONDA_STORE_PORT", "5000"))
 registry_port = int(os.environ.get("CONDA_STORE_REGISTRY_PORT", "5001"))
+
+
+class Spawner(hub.CondaStoreSpawnerMixin, SimpleLocalProcessSpawner):
+    """Lets people choose an environment for their server, such as that of environment.yaml beside this file."""
+
 
 c = get_config()  # noqa: F821  JupyterHub provides it
 c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
@@ -22,7 +29,8 @@ c.JupyterHub.cookie_secret_file = str(directory / "cookie_secret")
 c.ConfigurableHTTPProxy.pid_file = str(directory / "proxy.pid")
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ.get('HUB_PROXY_PORT', '8001')}"
 c.JupyterHub.authenticator_class = "dummy"
-c.JupyterHub.spawner_class = "simple"
+c.JupyterHub.spawner_class = Spawner
+c.SimpleLocalProcessSpawner.home_dir_template = str(directory / "homes/{username}")
 c.DummyAuthenticator.password = os.environ.get("HUB_PASSWORD", "demonstration")
 c.Authenticator.allowed_users = {"ana", "ben", "eve"}
 c.JupyterHub.load_groups = {"data": {"users": ["ana"]}, "art": {"users": ["ben"]}}
@@ -39,5 +47,7 @@ c.JupyterHub.services = [
 c.JupyterHub.custom_scopes = hub.scopes()
 c.JupyterHub.load_roles = hub.roles(groups=["data", "art"])
 c.Spawner.server_token_scopes = hub.server_token_scopes()
+# Where their servers find it, and the spawner too: straight at the service, which is on the same machine here.
+c.Spawner.environment = hub.server_environment(f"http://127.0.0.1:{service_port}")
 # The registry on the Hub's own host, so that `docker login` and `docker pull` take the address that people know.
 c.Proxy.extra_routes = {"/v2/": f"http://127.0.0.1:{service_port}"}
