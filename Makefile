@@ -59,15 +59,18 @@ react-ui: $(REACT_UI)/package/dist/main.js  ## Fetch the React UI of this API's 
 hub-demo: develop $(PROXY)  ## Start a JupyterHub on port 8000 with conda-store as its service
 	PATH="$(CURDIR)/$(BIN):$(dir $(abspath $(PROXY))):$$PATH" HUB_DIRECTORY="$(CURDIR)/.demo/hub" $(BIN)/jupyterhub --config=examples/jupyterhub/jupyterhub_config.py
 
+# On two cores: a third of their time tests wait for disks, leases and servers that start.
+WORKERS := --numprocesses 3 --dist worksteal
+
 system-packages:  ## Install the programs that the tests talk to (Debian, needs root)
 	./.ci/system-packages
 
 test: develop  ## Lint, check types and run all tests (with CI=true a missing tool is a failure)
 	$(MAKE) --no-print-directory lint proxy react-ui
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest $(WORKERS)
 
 test-fast: develop  ## Run the tests that need no container engine
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not docker'
+	$(BIN)/python -m pytest $(WORKERS) -m 'not docker'
 
 lint: develop  ## Check style and types
 	$(BIN)/ruff check .

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx._transports.default as httpx_transport
 import pytest
 
 from conda_store.builds.workshop import Workshop
@@ -17,12 +19,24 @@ from conda_store.packages.channels import ChannelPolicy
 from conda_store.pieces.bytecode import machine_platform
 from conda_store.storage.scratch import exclusive
 
+# Here and nowhere else: pytest makes a fixture anew for each module that imports it, whatever its scope says.
+from tests.full_database import full
+from tests.postgres_server import database_url, postgres_server
+from tests.wheel import wheel
+
 if TYPE_CHECKING:
     # They need what stands here.
     from tests.containers import Engine
     from tests.registry_server import RegistryServer
 
+__all__ = ["database_url", "full", "postgres_server", "wheel"]
+
 CACHE = Path(__file__).parent.parent / ".cache"
+# By their modules: a test of these takes a quarter of a minute or more.
+LONGEST = ("/test_killed", "/test_hub_under_load")
+
+# Each client reads all the world's certificates for itself, 20 ms of a processor; tests make thousands of clients.
+httpx_transport.create_ssl_context = functools.cache(httpx_transport.create_ssl_context)
 
 
 def need(program: str) -> str:
@@ -80,9 +94,14 @@ def podman() -> Iterator[Engine]:
         yield engine
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the longest tests, so that two workers begin with them instead of one ending with them."""
-    longest = [item for item in items if "/test_killed" in item.nodeid]
-    others = [item for item in items if "/test_killed" not in item.nodeid]
-    half = len(others) // 2
-    items[:] = [*longest[::2], *others[:half], *longest[1::2], *others[half:]]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Spread the longest tests, so that each worker begins with some of them instead of one ending with them."""
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    longest = [item for item in items if any(name in item.nodeid for name in LONGEST)]
+    others = [item for item in items if not any(name in item.nodeid for name in LONGEST)]
+    bounds = [len(others) * number // workers for number in range(workers + 1)]
+    items[:] = [
+        item
+        for number in range(workers)
+        for item in (*longest[number::workers], *others[bounds[number] : bounds[number + 1]])
+    ]

@@ -18,9 +18,9 @@ from tests.postgres_server import PostgresServer
 __all__ = ["BUILDS", "ENVIRONMENTS", "NAMESPACES", "START", "Statements", "full", "statements"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Filled once; tests only read."""
+    """Filled once for all modules, which pytest puts in a row for it; tests only read."""
     url = f"sqlite:///{tmp_path_factory.mktemp('full')}/conda-store.sqlite"
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")

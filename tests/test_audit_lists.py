@@ -29,7 +29,7 @@ from conda_store.managers.sessions import Refusals
 from tests.full_database import statements
 from tests.jobs import until
 from tests.people import client_of, peopled
-from tests.postgres_server import PostgresServer, postgres_server  # noqa: F401
+from tests.postgres_server import PostgresServer
 from tests.server import Server, running
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -26,9 +26,6 @@ from conda_store.db.orm import (
 from conda_store.packages.channels import ChannelPolicy
 from tests.heap import collector
 from tests.jobs import schedule
-from tests.postgres_server import database_url, postgres_server
-
-__all__ = ["database_url", "postgres_server"]
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 

@@ -13,9 +13,6 @@ from conda_store.db.counts import Counts
 from conda_store.db.lists import EnvironmentFilters
 from conda_store.db.orm import EnvironmentRow, NamespaceRow
 from tests.full_database import statements
-from tests.postgres_server import database_url, postgres_server
-
-__all__ = ["database_url", "postgres_server"]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -19,9 +19,7 @@ from conda_store.db import Database
 from conda_store.db.errors import DatabaseUnavailable, WriteConflict
 from conda_store.db.orm import BuildRow, EnvironmentRow, EventRow, NamespaceRow, SpecificationRow
 from conda_store.errors import BadInput, StorageFull
-from tests.postgres_server import PostgresServer, database_url, postgres_server
-
-__all__ = ["database_url", "postgres_server"]
+from tests.postgres_server import PostgresServer
 
 NOW = datetime(2026, 11, 22, 21, 8, 42, 138025, tzinfo=UTC)
 WRITES = 100

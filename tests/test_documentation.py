@@ -15,6 +15,7 @@ from conda_store._version import __version__
 from conda_store.app import CondaStore
 from conda_store.cli import cli
 from conda_store_labextension.connection import CondaStoreConnection
+from tests.wheel import tracked_files
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -106,25 +107,22 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert versions[0] == __version__
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    subprocess.run(["git", "clone", "--quiet", ROOT, source], check=True)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
-    subprocess.run(command, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = [archive.read(name).decode() for name in names if name.endswith("/METADATA")]
-    tracked = subprocess.run(
-        ["git", "ls-files", "conda_store"], cwd=source, capture_output=True, text=True, check=True
-    ).stdout.split()
-    made = {name for name in names if ".dist-info/" not in name} - set(tracked)
-    assert set(tracked) <= set(names)
+    tracked = {name for name in tracked_files() if name.startswith(("conda_store/", "conda_store_labextension/"))}
+    made = {name for name in names if ".dist-info/" not in name} - tracked
+    assert tracked <= set(names)
     assert {name for name in made if "/documentation/" in name} == {
         f"conda_store/documentation/{one.stem}.json" for one in (ROOT / "docs").glob("*.md")
     }
     assert {name.rpartition("/")[2] for name in made if "/static/" in name} >= {"style.css", "pages.js", "icon.svg"}
-    assert all(name.startswith(("conda_store/static/", "conda_store/documentation/")) for name in made)
+    installed = f"conda_store-{__version__.replace('-', '.')}.data/data"  # below the environment's prefix
+    places = (f"{installed}/share/jupyter/labextensions/conda-store/", f"{installed}/etc/jupyter/")
+    made = {name for name in made if not name.startswith(("conda_store/static/", "conda_store/documentation/"))}
+    assert {name for name in made if not name.startswith(places)} == set()
+    assert f"{places[0]}package.json" in made
     assert f"Version: {__version__}" in metadata
     base = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     # The base install lies beside a user's own packages: it stays light.

@@ -29,10 +29,7 @@ from conda_store.registry.errors import TooManyRequests
 from conda_store.registry.names import DYNAMIC
 from conda_store.storage.base import Storage
 from tests.containers import Engine, new_podman
-from tests.postgres_server import database_url, postgres_server
 from tests.registry_house import registry_of
-
-__all__ = ["database_url", "postgres_server"]
 
 NUMPY = f"{DYNAMIC}/numpy.ge.1.26/numpy.lt.3/python.3.11"
 THE_SAME = f"{DYNAMIC}/python.3.11/numpy.lt.3/numpy.ge.1.26/python"

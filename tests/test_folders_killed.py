@@ -15,10 +15,7 @@ from conda_store.db.orm import BuildRow
 from conda_store.executors.local import LocalExecutor
 from tests.folders import QUICK, builds, names, process, wait_for, write
 from tests.jobs import until
-from tests.postgres_server import database_url, postgres_server
 from tests.server import NeverExecutor, running
-
-__all__ = ["database_url", "postgres_server"]
 
 NEVER = {"CondaStore__executor_class": "tests.server.NeverExecutor"}
 MANY = 200

@@ -9,7 +9,9 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,7 @@ class Killable:
     def __init__(self, folder: Path, channel: Path, base_image: str) -> None:
         self.folder = folder
         self.store = folder / "store"
+        self.removing: subprocess.Popen[bytes] | None = None
         # Paths stand in prefixes: all runs use the same ones.
         self.artifacts = {name: folder / name for name in ("prefix", "lock.yml", "a.tar.gz", "image")}
         (folder / "environment.yaml").write_text(SOURCE)
@@ -79,8 +82,18 @@ class Killable:
         end_orphans(process.pid)
 
     def clear(self) -> None:
-        """Forget everything that was made."""
-        subprocess.run(["rm", "-rf", self.store, *self.artifacts.values()], check=True)
+        """Forget everything that was made; it is removed meanwhile, which takes some disks as long as a run."""
+        gone = Path(tempfile.mkdtemp(dir=self.folder.parent))
+        for path in (self.store, *self.artifacts.values()):
+            with suppress(FileNotFoundError):
+                path.rename(gone / path.name)
+        self.wait()
+        self.removing = subprocess.Popen(["rm", "-rf", gone])
+
+    def wait(self) -> None:
+        """Until what was forgotten is gone."""
+        if self.removing is not None:
+            assert self.removing.wait() == 0
 
 
 def end_orphans(group: int) -> None:
@@ -95,11 +108,17 @@ def end_orphans(group: int) -> None:
     os.killpg(group, signal.SIGKILL)
 
 
+@pytest.fixture
+def subject(sample_channel: Path, base_image: str, tmp_path: Path) -> Iterator[Killable]:
+    made = Killable(tmp_path.resolve(), sample_channel, base_image)
+    yield made
+    made.wait()
+
+
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_after_a_kill_nothing_half_made_is_visible_and_the_next_run_equals_a_clean_one(
-    group: int, sample_channel: Path, base_image: str, tmp_path: Path
+    group: int, subject: Killable
 ) -> None:
-    subject = Killable(tmp_path.resolve(), sample_channel, base_image)
     clean = subject.finish()
     for seed in range(group, SEEDS, GROUPS):
         chance = random.Random(seed)
@@ -118,8 +137,7 @@ def test_after_a_kill_nothing_half_made_is_visible_and_the_next_run_equals_a_cle
         assert left == sorted(["environment.yaml", "store", *(path.name for path in subject.artifacts.values())])
 
 
-def test_the_check_for_half_made_things_can_fail(sample_channel: Path, base_image: str, tmp_path: Path) -> None:
-    subject = Killable(tmp_path.resolve(), sample_channel, base_image)
+def test_the_check_for_half_made_things_can_fail(subject: Killable) -> None:
     subject.finish()
     assert list(half_made(subject.store)) == []
     damaged = next(subject.store.glob("blobs/sha256/*/*"))
@@ -128,8 +146,7 @@ def test_the_check_for_half_made_things_can_fail(sample_channel: Path, base_imag
     assert len(list(half_made(subject.store))) == 1
 
 
-def test_control_c_leaves_nothing_half_made(sample_channel: Path, base_image: str, tmp_path: Path) -> None:
-    subject = Killable(tmp_path.resolve(), sample_channel, base_image)
+def test_control_c_leaves_nothing_half_made(subject: Killable) -> None:
     seconds = subject.finish().seconds
     for part in (0.3, 0.6, 0.8):
         subject.clear()
@@ -145,13 +162,12 @@ def test_control_c_leaves_nothing_half_made(sample_channel: Path, base_image: st
         assert sorted(path.name for path in subject.folder.iterdir() if path.name.startswith(".")) == []
 
 
-def test_two_runs_at_once_in_one_store_both_succeed(sample_channel: Path, base_image: str, tmp_path: Path) -> None:
-    first = Killable(tmp_path.resolve(), sample_channel, base_image)
-    clean = first.finish()
-    first.clear()
-    runs = [first.start() for _ in range(2)]
+def test_two_runs_at_once_in_one_store_both_succeed(subject: Killable) -> None:
+    clean = subject.finish()
+    subject.clear()
+    runs = [subject.start() for _ in range(2)]
     errors = [run.communicate()[1].decode() for run in runs]
     # They race for the same prefix and image: one may find the other's half-way exchanged, never break it.
     assert 0 in [run.returncode for run in runs], errors
-    assert list(half_made(first.store)) == []
-    assert first.finish().prefix == clean.prefix
+    assert list(half_made(subject.store)) == []
+    assert subject.finish().prefix == clean.prefix

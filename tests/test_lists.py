@@ -16,10 +16,7 @@ from conda_store.db.orm import (
     NamespaceRow,
     PackageRow,
 )
-from tests.full_database import BUILDS, ENVIRONMENTS, full, statements
-from tests.postgres_server import postgres_server
-
-__all__ = ["full", "postgres_server"]
+from tests.full_database import BUILDS, ENVIRONMENTS, statements
 
 ALL = ("*/*",)
 BY_NAMES = Order((NamespaceRow.name, EnvironmentRow.name), EnvironmentRow.id)

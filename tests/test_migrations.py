@@ -30,9 +30,7 @@ from conda_store.db.engines import WRITING, make_engine, parse_url, sqlite_path
 from conda_store.db.errors import DatabaseRefused, DatabaseUnavailable
 from conda_store.db.migrations import upgrade_db
 from conda_store.db.orm import Base
-from tests.postgres_server import PostgresServer, database_url, postgres_server
-
-__all__ = ["database_url", "postgres_server"]
+from tests.postgres_server import PostgresServer
 
 
 def writing_engine(url: str) -> Engine:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,10 +21,8 @@ from conda_store.db.orm import Base
 from conda_store.errors import BadInput
 from tests.hubs import free_ports
 from tests.old_databases import ROWS, TOKEN, copy_of, counters_in, load, load_into, rows_in, writing_engine
-from tests.postgres_server import PostgresServer, postgres_server
+from tests.postgres_server import PostgresServer
 from tests.test_migrations import definitions, difference, sorted_parts
-
-__all__ = ["postgres_server"]
 
 ROOT = Path(__file__).parent.parent
 REVISIONS = known_revisions()
@@ -203,19 +200,13 @@ def test_the_server_refuses_a_newer_schema_and_says_what_to_do(tmp_path: Path) -
 class Installed:
     """An installation from a wheel, apart from the checkout; what it needs besides is that of the tests."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, wheel: Path) -> None:
+        self.wheel = wheel
         venv.create(directory / "installed", with_pip=False, symlinks=True)
         self.python = directory / "installed/bin/python"
         (self.packages,) = (directory / "installed/lib").glob("python*/site-packages")
         # A plain path: the checkout itself, which is installed there by a file of its own, does not come along.
         (self.packages / "others.pth").write_text("\n".join(path for path in sys.path if "site-packages" in path))
-        source = directory / "source"
-        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        for name in tracked.strip("\0").split("\0"):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, source / name)
-        self.pip("wheel", "--no-deps", "--wheel-dir", directory, source)
-        (self.wheel,) = directory.glob("conda_store-*.whl")
 
     def pip(self, *arguments: object) -> None:
         """Run pip for this installation."""
@@ -228,8 +219,8 @@ class Installed:
         return self.python.parent / "conda-store"
 
 
-def test_uninstalled_and_installed_again_it_serves_the_older_database(tmp_path: Path) -> None:
-    installed, directory = Installed(tmp_path), tmp_path / "data"
+def test_uninstalled_and_installed_again_it_serves_the_older_database(tmp_path: Path, wheel: Path) -> None:
+    installed, directory = Installed(tmp_path, wheel), tmp_path / "data"
     directory.mkdir()
     load("0003", directory / "conda-store.sqlite")
     installed.pip("install", "--no-deps", installed.wheel)

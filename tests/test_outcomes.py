@@ -17,11 +17,8 @@ import pytest
 from conda_store.executors.local import LocalExecutor
 from tests.conftest import need
 from tests.jobs import StallingChannel, is_alive, look_around, until, workers
-from tests.postgres_server import database_url, postgres_server
 from tests.server import YAML, Server, running
 from tests.test_rest_streams import follow
-
-__all__ = ["database_url", "postgres_server"]
 
 AT_ONCE = 200
 

@@ -17,10 +17,7 @@ from conda_store.inputs import OverviewQuery
 from conda_store.managers.glances import GlanceManager
 from conda_store.managers.overview import PAGE_SIZE, OverviewManager
 from conda_store.models import Answer
-from tests.full_database import BUILDS, ENVIRONMENTS, full, statements
-from tests.postgres_server import postgres_server
-
-__all__ = ["full", "postgres_server"]
+from tests.full_database import BUILDS, ENVIRONMENTS, statements
 
 CURRENT = BUILDS - ENVIRONMENTS
 ADMIN = Identity("ana", (Grant("*/*", "admin"),))

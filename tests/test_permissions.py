@@ -16,7 +16,7 @@ from conda_store.auth.permissions import PERMISSIONS, RANKS, ROLES, Grant, Ident
 from conda_store.auth.rules import Rule, Subject, covering, reduced, rights
 from conda_store.db import Database, lists
 from conda_store.db.orm import EnvironmentRow, NamespaceRow
-from tests.postgres_server import PostgresServer, postgres_server  # noqa: F401
+from tests.postgres_server import PostgresServer
 
 # Everything that regular expressions, globs, LIKE and SQL give a meaning, and capitals.
 ALPHABET = "aAb.+@%_[]^$?\\ö'-"

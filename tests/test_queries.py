@@ -21,10 +21,7 @@ from conda_store.db.orm import (
     SpecificationRow,
 )
 from conda_store.db.queries import Usage
-from tests.full_database import BUILDS, ENVIRONMENTS, NAMESPACES, START, full, statements
-from tests.postgres_server import postgres_server
-
-__all__ = ["full", "postgres_server"]
+from tests.full_database import BUILDS, ENVIRONMENTS, NAMESPACES, START, statements
 
 ALL = ("*/*",)
 BY_NAMES = Order((NamespaceRow.name, EnvironmentRow.name), EnvironmentRow.id)

@@ -26,7 +26,6 @@ from conda_store.packages.channels import ChannelPolicy
 from conda_store.registry.names import DYNAMIC
 from conda_store.registry.referrers import Document, store_referrer
 from tests.jobs import schedule
-from tests.postgres_server import database_url, postgres_server
 from tests.referrer_documents import (
     LOCKFILE,
     SMALL,
@@ -42,8 +41,6 @@ from tests.referrer_documents import (
 from tests.server import NeverExecutor, Server, running
 from tests.test_registry_processes import SHARED, serving
 from tests.test_rest_streams import follow
-
-__all__ = ["database_url", "postgres_server"]
 
 TOKEN = "only-ana-knows"  # noqa: S105
 EMPTY_CONFIG = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
