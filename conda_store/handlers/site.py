@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +118,14 @@ def make_site(
         door,
         ImageWaiting(watcher.database, executor, watcher, web.on_demand.hold_seconds),
     )
-    document = openapi(ROUTES, web.prefix)
+    document = _document(web.prefix)
     return Site(RouteTable(routes), parts, registry, body_limit=web.body_limit, openapi=document, **settings)
+
+
+@cache
+def _document(prefix: str) -> dict[str, Any]:
+    """What the API says of itself. It takes as long as all the rest of a start, and is always the same."""
+    return openapi(ROUTES, prefix)
 
 
 def _known(watcher: Watcher, web: WebSettings) -> Known:
