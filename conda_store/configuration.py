@@ -12,6 +12,7 @@ from traitlets.config import Application
 from traitlets.config.loader import PyFileConfigLoader
 
 from conda_store.errors import BadInput
+from conda_store.option_names import misspelt_options
 from conda_store.secret_options import HIDDEN, hidden_names
 
 Part = TypeVar("Part")
@@ -42,12 +43,15 @@ class ConfiguredApplication(Application):
     def initialize(self, argv: list[str] | None = None) -> None:
         """Read the command line, then the file of `--config`; the command line wins.
 
-        Raises `BadInput` for a file that was named and is missing, or that cannot be run.
+        Raises `BadInput` for a file that was named and is missing, that cannot be run, or that misspells an option.
         """
         super().initialize(argv)
         path = Path(self.config_file)
         if not self.generate_config and (path.exists() or self.config_file != CONFIG_FILE):
             self._read_configuration(path)
+        # Without what was meant it would do something else than its file says: serve without a password, for instance.
+        if faults := list(misspelt_options((type(self), *self.classes), self.config)):
+            raise BadInput(" ".join(faults))
 
     def start_show_config(self) -> None:
         """Print what is configured, but no secret (traits with the tag `secret`)."""

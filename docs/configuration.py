@@ -16,6 +16,7 @@ HEAD = """# Configuration
 `conda-store serve --generate-config` writes `conda_store_config.py`, a Python file with every option as a comment;
 `--config` names another file. An option is set there (`c.CondaStore.port = 8000`) or on the command line
 (`--CondaStore.port=8000`), which wins. Those of `CondaStore` that are asked for most have a short form: {short}.
+A name that no option has but one is much like is taken for a mistake: the server names both and does not start.
 
 What happens when a limit is reached stands in [operations.md](operations.md).
 """

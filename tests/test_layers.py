@@ -30,6 +30,7 @@ ORDER = [
     "folder_watching",
     "collection_options",
     "shown_options",
+    "option_names",
     "service",
     "registry_processes",
     "hub",

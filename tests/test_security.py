@@ -467,6 +467,36 @@ def test_a_misspelt_option_is_refused() -> None:
     check_options(["--port=5", "--CondaStore.port=5", "5"], ["port"])
 
 
+@pytest.mark.parametrize(
+    ("line", "near"),
+    [
+        ("c.DummyAuthenticator.tokn = 'x'", "c.DummyAuthenticator.token"),
+        ("c.CondaStore.defalt_channels = []", "c.CondaStore.default_channels"),
+        ("c.GarbageColection.keep_builds = 1", "c.GarbageCollection"),
+        ("c.Authenticator.session_day = 1", "c.Authenticator.session_days"),
+    ],
+)
+def test_a_misspelt_name_in_the_configuration_is_refused(tmp_path: Path, line: str, near: str) -> None:
+    path = tmp_path / "c.py"
+    path.write_text(line)
+    with pytest.raises(BadInput, match=f"did you mean '{near}'"):
+        CondaStore().initialize([f"--config={path}"])
+
+
+def test_an_option_like_none_is_refused_where_all_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "c.py"
+    path.write_text("c.DummyAuthenticator.pwd = 'x'")
+    with pytest.raises(BadInput, match=r"'c\.DummyAuthenticator' has no option 'pwd'"):
+        CondaStore().initialize([f"--config={path}"])
+
+
+def test_options_of_somebodys_own_classes_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "c.py"
+    lines = ["c.MyAuthenticator.server = 'x'", "c.HubOAuth.base_url = '/'", "c.Authenticator.ldap_base = 'y'"]
+    path.write_text("\n".join([*lines, "c.Authenticator.session_days = 3"]))
+    CondaStore().initialize([f"--config={path}"])
+
+
 def test_browser_rules_do_not_stumble() -> None:
     rules = BrowserRules.of(["Example.org"], [])
     rules.check_host("example.org.")
