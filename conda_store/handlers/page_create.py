@@ -20,7 +20,7 @@ class SpecificationForm(PageHandler):
     async def show(self, text: str, namespace: str, name: str | None = None, **values: Any) -> None:
         """The form; `name` is that of the environment whose new build is written."""
         namespaces = await self.ask(self.parts.overview.writable, self.identity)
-        known = {"failure": None, "checked": None, "solution": None, "is_fresh": False} | values
+        known = {"failure": None, "checked": None, "solution": None, "is_fresh": False, "typed_name": ""} | values
         may = {one: self.identity.may(one, namespace, name or "*") for one in ("environment::update",)}
         # Only whoever may make any namespace writes one; the others choose among theirs.
         is_free = self.identity.may("namespace::create", "*", "*")
@@ -48,19 +48,21 @@ class CreatePage(SpecificationForm):
         self.check_form()
         text, place = self._text(), self.get_body_argument("namespace", "")
         name = self.get_body_argument("environment_name", "") or None
+        # What is edited has its name; who creates may write one, since lockfiles of other programs have none.
+        typed = self.get_body_argument("name", "")
         try:
-            new = NewSpecification(specification=text, namespace=place or None, environment_name=name)
+            new = NewSpecification(specification=text, namespace=place or None, environment_name=name or typed or None)
             if self.get_body_argument("wanted", "build") == "check":
-                await self._check(new, place, name)
+                await self._check(new, place, name, typed)
                 return
             started = await self.ask(self.parts.builds.submit, self.identity, new)
         except CondaStoreError as error:
             self.set_status(error.status)
-            await self.show(text, place, name, failure=error)
+            await self.show(text, place, name, failure=error, typed_name=typed)
         else:
             self.see("build", started.build_id)
 
-    async def _check(self, new: NewSpecification, place: str, name: str | None) -> None:
+    async def _check(self, new: NewSpecification, place: str, name: str | None, typed: str) -> None:
         """What would be installed, or why nothing would."""
         checked: Checked = await self.ask(self.parts.checks.check, self.identity, new)
         solution: Solution | None = None
@@ -71,7 +73,8 @@ class CreatePage(SpecificationForm):
             except BadInput as error:
                 # That nothing fits is what the check found, and no mistake of the request.
                 failure = error
-        await self.show(new.specification, place, name, checked=checked, solution=solution, failure=failure)
+        found = {"checked": checked, "solution": solution, "failure": failure, "typed_name": typed}
+        await self.show(new.specification, place, name, **found)
 
     def _text(self) -> str:
         """The file when one was chosen, else what was typed."""

@@ -21,7 +21,7 @@ export async function findProblems(form: HTMLFormElement, text: string): Promise
   const body = {
     specification: text,
     namespace: fields.get("namespace") || undefined,
-    environment_name: fields.get("environment_name") || undefined,
+    environment_name: fields.get("environment_name") || fields.get("name") || undefined,
   };
   try {
     const answer = await fetch(`${form.dataset["api"]}specification/check/`, {
