@@ -14,7 +14,7 @@ import pytest
 from conda_store.builds import states
 from conda_store.builds.events import Event
 from tests.hubs import free_ports, proxy_program
-from tests.people import peopled
+from tests.people import client_of, peopled
 from tests.server import Server
 from tests.visitors import GRANTS, PEOPLE, Visitor, chromium, submit, visiting
 
@@ -132,6 +132,35 @@ def test_a_server_that_starts_again_in_the_middle_goes_on(browser: Any, tmp_path
         server.fail_with(lease, "enough")
         visitor.page.wait_for_selector("#reason:has-text('enough')")
         visitor.context.close()
+
+
+def test_who_may_see_a_build_no_longer_is_told_so(browser: Any, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with serving(tmp_path, port) as server:
+        visitor = Visitor(browser, server.root, server.prefix)
+        visitor.sign_in("vera")
+        lease = server.begin(build_id := submit(server, "followed"))
+        visitor.open(f"build/{build_id}/")
+        server.tell(lease, "before")
+        wait_for_lines(visitor, 1, "before")
+        visitor.context.clear_cookies()
+    with serving(tmp_path, port):
+        visitor.page.wait_for_selector("#link:has-text('You may no longer see this build')")
+        assert visitor.page.reload().status == 403 and visitor.offers("main a:has-text('Login')")
+    visitor.context.close()
+
+
+def test_a_build_that_goes_while_it_is_watched_is_said_to_be_gone(browser: Any, server: Server) -> None:
+    lease = server.begin(build_id := submit(server, "vanishing"))
+    with visiting(browser, server, "vera") as visitor, client_of(server, "root") as root:
+        visitor.open(f"build/{build_id}/")
+        visitor.page.wait_for_selector("#status:has-text('BUILDING')")
+        assert root.delete("environment/lab/vanishing/").status_code == 200
+        # Its worker is told, and ends it.
+        with visitor.page.expect_navigation(), server.database.write() as session:
+            states.canceled(session, lease)
+        visitor.page.wait_for_selector(f"main:has-text('build {build_id}') .failure")
+        print(visitor.page.inner_text("main"))
 
 
 def until(visitor: Visitor, path: str) -> None:

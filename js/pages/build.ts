@@ -103,6 +103,12 @@ function inBytes(size: number): string {
   return power ? `${(size / 1000 ** power).toFixed(1)} ${unit}` : `${size} ${unit}`;
 }
 
+/** Why it goes on no longer, by the status of the answer. */
+const REFUSALS: Record<number, string> = {
+  403: "You may no longer see this build: load the page again to sign in.",
+  404: "This build is there no longer: somebody has deleted it.",
+};
+
 function showLink(words: string): void {
   link.textContent = words;
   link.hidden = !words;
@@ -111,7 +117,8 @@ function showLink(words: string): void {
 const following = new Following(place("log").dataset["events"] ?? "", {
   // What a build leaves (times, layers) is then on the page itself.
   told: () => (running ? window.location.reload() : showLink("")),
-  refused: () => showLink("This build can be followed no longer: load the page again."),
+  refused: (status) =>
+    showLink(REFUSALS[status] ?? "This build cannot be followed: load the page again."),
   waiting: (isWaiting) =>
     showLink(
       isWaiting ? "The server does not answer: this page goes on by itself when it does." : "",

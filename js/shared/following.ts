@@ -2,10 +2,10 @@
 
 const LONGEST_WAIT = 30_000;
 
-/** What becomes of following: all was told, the server refuses, or it does not answer for now. */
+/** What becomes of following: all was told, the server refuses (with a status), or it does not answer for now. */
 export interface Ends {
   told: () => void;
-  refused: () => void;
+  refused: (status: number) => void;
   waiting: (isWaiting: boolean) => void;
 }
 
@@ -77,7 +77,7 @@ export class Following {
     if (this.events === null) return;
     if (status === 204) this.ends.told();
     else if (status === 200) this.events = this.open();
-    else if (status >= 400 && status < 500 && status !== 429) this.ends.refused();
+    else if (status >= 400 && status < 500 && status !== 429) this.ends.refused(status);
     else {
       this.ends.waiting(true);
       const wait = Math.min(1000 * 2 ** this.tries++, LONGEST_WAIT);
