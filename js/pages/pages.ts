@@ -1,4 +1,6 @@
-// What every page has: buttons that copy, times in the reader's own words, typed confirmation, search as one types.
+// What every page has: buttons that copy, times in the reader's own words, typed confirmation, tabs, search as one types.
+
+import { tabs } from "./tabs";
 
 document.documentElement.classList.add("scripted");
 
@@ -81,4 +83,5 @@ function liveSearch(form: HTMLFormElement): void {
 copyButtons();
 localTimes(document);
 typedConfirmation();
+document.querySelectorAll<HTMLElement>("[data-tabs]").forEach(tabs);
 document.querySelectorAll<HTMLFormElement>("form[data-live]").forEach(liveSearch);
