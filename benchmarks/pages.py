@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from statistics import median
 
 import httpx
+from sqlalchemy import insert, update
 
 from benchmarks.api_servers import TIMES
-from benchmarks.busy_database import BUILDS, ENVIRONMENTS, fill
+from benchmarks.busy_database import BUILDS, ENVIRONMENTS, NAMESPACES, START, fill
 from benchmarks.finding import Finding, Item, seconds
 from benchmarks.server import serving
 from benchmarks.workbench import Workbench
 from benchmarks.wrk import answers
 from conda_store.db import Database
+from conda_store.db.orm import AuditRow, BuildRow
 
 ALLOWED_SECONDS, ALLOWED_BYTES = 0.05, 100_000
 _SECONDS = 1
+_WAITING = 300
 
 METHOD = f"""\
 wrk (one thread, one kept connection, a second a turn) asks `conda-store serve` on SQLite for pages as an administrator
-with a token; the database holds {ENVIRONMENTS * TIMES:,} environments and {BUILDS * TIMES:,} builds. The size is that
+with a token; the database holds {ENVIRONMENTS * TIMES:,} environments and {BUILDS * TIMES:,} builds, of
+which {_WAITING} wait, and an entry of the audit trail for each build. The size is that
 of the HTML, before any compression."""
 
 
@@ -46,6 +51,15 @@ def paths(times: int) -> dict[str, str]:
         "a namespace": "namespace/group-001/",
         "its settings": "namespace/group-001/settings/",
         "oneself": "user/",
+        "who can see all of it": "namespace/group-001/access/",
+        "settings of an environment": f"{environment}settings/",
+        "settings of the deployment": "admin/settings/",
+        "the queue": "admin/",
+        "what is stored": "admin/storage/",
+        "the audit trail": "admin/audit/",
+        "the audit trail of an action": "admin/audit/?action=build.submitted&since=2026-01-01",
+        "the configuration": "admin/configuration/",
+        "a deletion": f"build/{build}/delete/",
         "the documentation": "docs/operations/",
         "the REST API": "docs/api/",
     }
@@ -58,18 +72,47 @@ def measure(bench: Workbench) -> Item:
     database = Database(url)
     database.create_or_upgrade()
     fill(database, times)
-    database.close()
+    _fill_trail(database, times)
     token = secrets.token_hex(16)
     headers = {"Authorization": f"Bearer {token}"}
     pages = paths(times)
     found: dict[str, list[float]] = {what: [] for what in pages}
     with serving(bench, "pages", f"c.CondaStore.database_url = {url!r}", token=token) as server:
+        # Only now: the server looks for what waits when it starts, and when something is submitted.
+        _fill_queue(database)
         sizes = {what: _size(f"{server.url}{path}", headers) for what, path in pages.items()}
         for _ in range(bench.rounds):
             for what, path in pages.items():
                 found[what].append(answers(f"{server.url}{path}", 1, headers, _SECONDS).median)
+    database.close()
     findings = tuple(_finding(what, turns, sizes[what]) for what, turns in found.items())
     return Item("pages", f"Pages with {ENVIRONMENTS * times:,} environments", METHOD, findings)
+
+
+def _fill_trail(database: Database, times: int) -> None:
+    """An entry for each build."""
+    details = {"sha256": "0" * 64, "by": "session", "name": "data", "is_lockfile": False}
+    entries = [
+        {
+            "time": START + timedelta(minutes=number),
+            "actor": f"person-{number % 100:02}@example.org",
+            "address": "192.0.2.1",
+            "action": "build.submitted",
+            "namespace": f"group-{number % (NAMESPACES * times) + 1:03}",
+            "environment": f"environment-{number % (ENVIRONMENTS * times) + 1:04}",
+            "build_id": number,
+            "details": details,
+        }
+        for number in range(1, BUILDS * times + 1)
+    ]
+    with database.write() as session:
+        session.execute(insert(AuditRow), entries)
+
+
+def _fill_queue(database: Database) -> None:
+    """A few hundred builds that wait."""
+    with database.write() as session:
+        session.execute(update(BuildRow).where(BuildRow.id <= _WAITING).values(status="QUEUED"))
 
 
 def _size(url: str, headers: dict[str, str]) -> int:

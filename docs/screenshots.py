@@ -64,7 +64,7 @@ PAGES = {
     "environment-settings": "environment/data/analysis/settings/",
     "user": "user/",
     "queue": "admin/",
-    "storage": "admin/storage/",
+    "storage": "admin/storage/?plan=yes",
     "audit": "admin/audit/",
     "configuration": "admin/configuration/",
     "deployment": "admin/settings/",

@@ -75,9 +75,10 @@ def test_the_pages_say_what_runs_lies_there_and_happened(tmp_path: Path) -> None
                 session.add(ManifestRow(repository=name, digest=digest, media_type="", size=5000))
         storage = server.web.get("admin/storage/").text
         assert "5.0 kB</td>" in storage and "10.0 kB</td>" in storage
-        assert "Nothing would go now." in storage
+        assert "Show what would go" in storage and "Collect garbage" not in storage
+        assert "Nothing would go now." in server.web.get("admin/storage/?plan=yes").text
         assert server.api.delete("environment/default/done/").status_code == 200
-        assert "1 thing would go now" in server.web.get("admin/storage/").text
+        assert "1 thing would go now" in server.web.get("admin/storage/?plan=yes").text
 
         trail = html.unescape(server.web.get("admin/audit/?action=environment.deleted&since=2026-01-01").text)
         assert "1 entry" in trail and "default" in trail and "done" in trail

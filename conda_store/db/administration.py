@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from conda_store.db.lists import living
 from conda_store.db.orm import BuildRow, EnvironmentRow, ManifestRow, NamespaceRow
+
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 class QueuedBuild(NamedTuple):
@@ -39,7 +41,8 @@ class Held:
 
 def queue(session: Session, waiting: tuple[str, ...], most: int) -> tuple[list[QueuedBuild], int]:
     """The oldest `most` builds that have one of these states or a worker, and how many there are."""
-    wanted = (BuildRow.status.in_(waiting) | BuildRow.lease.is_not(None), BuildRow.deleted_on.is_(None))
+    # Each half has an index; who has a lease has it until some time.
+    wanted = (BuildRow.status.in_(waiting) | (BuildRow.lease_until > _LONG_AGO), BuildRow.deleted_on.is_(None))
     columns = (
         BuildRow.id,
         NamespaceRow.name,

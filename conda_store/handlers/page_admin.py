@@ -33,10 +33,11 @@ class StoragePage(AdminHandler):
 
     @needs_permission("setting::update")
     async def get(self) -> None:
-        """What lies on the disk, what shares it, and what would be collected."""
+        """What lies on the disk, what shares it, and, for whoever asks, what would be collected."""
         disk = await self.ask(self.parts.administration.disk)
         collections = self.parts.collections
-        found = await self.ask(collections.plan)
+        # To find it out, each file of the store is looked at.
+        found = await self.ask(collections.plan) if self.get_query_argument("plan", "") else None
         self.page("admin_storage.html", disk=disk, found=found, last=collections.last, policy=collections.policy)
 
     @needs_permission("setting::update")

@@ -16,7 +16,7 @@ from conda_store.db import Database, administration
 from conda_store.db.administration import Held, QueuedBuild
 from conda_store.storage.base import NotStored, Storage
 
-_MOST_QUEUED = 200
+_MOST_QUEUED = 100
 # To look at each file of a large store takes seconds.
 _MEASURED_SECONDS = 300.0
 
@@ -59,7 +59,9 @@ class AdministrationManager:
         self.database, self.storage, self.store, self.workers = database, storage, store, workers
         #: Options that differ from their defaults, without secrets.
         self.options = options
-        self._measured: TTLCache[str, dict[str, tuple[int, int]]] = TTLCache(1, _MEASURED_SECONDS, time.monotonic)
+        self._measured: TTLCache[str, tuple[Held, dict[str, tuple[int, int]]]] = TTLCache(
+            1, _MEASURED_SECONDS, time.monotonic
+        )
 
     def queue(self) -> Queue:
         """What is running and waiting."""
@@ -68,15 +70,18 @@ class AdministrationManager:
         return Queue(tuple(builds), count, self.workers)
 
     def disk(self) -> Disk:
-        """What lies on the disk; the parts of the store are measured every five minutes at most."""
-        with self.database.read() as session:
-            held = administration.held(session)
-        if "parts" not in self._measured:
-            caches = {folder: self._cache(folder) for folder in ("packages", "wheels")}
-            self._measured["parts"] = {"blobs": self._blobs(), **caches}
+        """What lies on the disk; all but what is free of it is measured every five minutes at most."""
+        if (measured := self._measured.get("all")) is None:
+            measured = self._measured["all"] = self._measure()
         self.store.mkdir(parents=True, exist_ok=True)
         disk = shutil.disk_usage(self.store)
-        return Disk(disk.total, disk.free, held, self._measured["parts"])
+        return Disk(disk.total, disk.free, *measured)
+
+    def _measure(self) -> tuple[Held, dict[str, tuple[int, int]]]:
+        with self.database.read() as session:
+            held = administration.held(session)
+        caches = {folder: self._cache(folder) for folder in ("packages", "wheels")}
+        return held, {"blobs": self._blobs(), **caches}
 
     def _blobs(self) -> tuple[int, int]:
         number = size = 0
