@@ -50,15 +50,19 @@ class NeverExecutor(Executor):
         """Nothing runs."""
 
 
-class Server:
-    """An application that serves; `api` speaks to `<prefix>api/v1/`, `web` to the prefix."""
+class Site:
+    """A service somewhere, in which a test makes the builds itself; `api` speaks to `<prefix>api/v1/`, `web` to the
+    prefix."""
 
-    def __init__(self, app: CondaStore, loop: asyncio.AbstractEventLoop) -> None:
-        self.app, self.loop = app, loop
-        self.port = app.bound_port
-        self.root = f"http://127.0.0.1:{app.bound_port}"
-        self.web = httpx.Client(base_url=f"{self.root}{app.prefix}", timeout=30)
-        self.api = httpx.Client(base_url=f"{self.root}{app.prefix}api/v1/", timeout=30)
+    #: Pages of which it is another server that has them.
+    foreign: frozenset[str] = frozenset()
+
+    def __init__(self, root: str, prefix: str, database: Database, directory: Path) -> None:
+        self.root, self.prefix, self.database, self.directory = root, prefix, database, directory
+        #: Cookies of whoever has signed in, by name: others need not do it again.
+        self.sessions: dict[str, Any] = {}
+        self.web = httpx.Client(base_url=f"{root}{prefix}", timeout=30)
+        self.api = httpx.Client(base_url=f"{root}{prefix}api/v1/", timeout=30)
 
     def submit(self, name: str = "course", namespace: str = "default", text: str = YAML, **more: Any) -> int:
         """Post a specification; the number of its build."""
@@ -69,31 +73,39 @@ class Server:
 
     def begin(self, build_id: int) -> Lease:
         """Be the worker of a build."""
-        with self.app.database.write() as session:
+        with self.database.write() as session:
             lease = states.claim(session, build_id, 60)
         assert lease is not None
         return lease
 
     def tell(self, lease: Lease, *lines: str) -> None:
         """Log lines of a build, in one batch."""
-        with self.app.database.write() as session:
+        with self.database.write() as session:
             states.add_events(session, lease, [Event("log", {"text": line}) for line in lines])
+
+    def progress(self, lease: Lease, **data: Any) -> None:
+        """Say how far a build is."""
+        with self.database.write() as session:
+            states.add_events(session, lease, [Event("progress", data)])
 
     def complete(self, build_id: int, **artifacts: bytes) -> None:
         """Let a build end well, with these artifacts (by type), each one stored file."""
-        lease = self.begin(build_id)
-        with self.app.database.write() as session:
+        self.complete_with(self.begin(build_id), **artifacts)
+
+    def complete_with(self, lease: Lease, **artifacts: bytes) -> None:
+        """The same of a build on which somebody works."""
+        with self.database.write() as session:
             states.complete(session, lease, size=1000)
         for name, data in artifacts.items():
             self.leave(lease, ArtifactType(name), data)
-        with self.app.database.write() as session:
+        with self.database.write() as session:
             assert states.release(session, lease)
 
     def leave(self, lease: Lease, kind: ArtifactType, data: bytes) -> None:
         """Store one artifact and say that it is READY."""
         key = f"artifacts/{lease.build_id}/{kind.lower()}"
         self.storage.put(key, data)
-        with self.app.database.write() as session:
+        with self.database.write() as session:
             states.set_artifact(session, lease, kind, ArtifactState.READY, key, len(data))
 
     def fail(self, build_id: int, reason: str) -> None:
@@ -102,7 +114,7 @@ class Server:
 
     def fail_with(self, lease: Lease, reason: str) -> None:
         """Let a build fail on which somebody works."""
-        with self.app.database.write() as session:
+        with self.database.write() as session:
             states.fail(session, lease, reason)
 
     @property
@@ -110,7 +122,7 @@ class Server:
         """The store of the server."""
         from conda_store.storage.local import LocalStorage
 
-        return LocalStorage(self.app.root / "store", durable=False)
+        return LocalStorage(self.directory / "store", durable=False)
 
     def close(self) -> None:
         """Let go of connections."""
@@ -136,6 +148,15 @@ def prepare(directory: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o600)
         path.write_bytes(_new_database())
+
+
+class Server(Site):
+    """An application that serves in this process."""
+
+    def __init__(self, app: CondaStore, loop: asyncio.AbstractEventLoop) -> None:
+        self.app, self.loop = app, loop
+        self.port = app.bound_port
+        super().__init__(f"http://127.0.0.1:{self.port}", app.prefix, app.database, app.root)
 
 
 @contextmanager

@@ -1,20 +1,57 @@
-"""The pages below the prefix that a real Hub's proxy gives them: in, create, follow, out, and never anywhere else."""
+"""The pages below the prefix that a real Hub's proxy gives them: everybody on every page, and all that people do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hubs import PASSWORD, SERVICE, Hub, running_hub
-from tests.visitors import Visitor, chromium
+from tests.peopled_hub import hub_of_people
+from tests.server import Site
+
+# The same tests as without a Hub, with the server of this module.
+from tests.test_pages import (  # noqa: F401
+    builds,
+    test_every_page_as_everybody,
+    test_what_one_may_not_do_is_not_offered_and_refused,
+    test_without_scripts_one_reads_downloads_checks_and_creates,
+)
+from tests.test_pages_created import (  # noqa: F401
+    test_a_file_is_dropped_or_chosen,
+    test_a_lockfile_is_uploaded_and_named,
+    test_names_versions_and_channels_are_completed,
+    test_one_writes_checks_and_builds,
+    test_the_keyboard_alone_creates,
+    test_what_was_written_survives_a_page_that_was_left,
+)
+from tests.test_pages_ruled import (  # noqa: F401
+    test_a_namespace_is_made_shared_ruled_and_deleted,
+    test_a_token_is_made_copied_used_and_revoked,
+    test_an_administrator_cancels_looks_and_collects,
+    test_rules_of_an_environment_and_of_all_are_written_in_forms,
+    test_signing_out_ends_it,
+    test_who_can_see_an_environment_is_told_with_the_reason,
+)
+from tests.test_pages_used import (  # noqa: F401
+    test_a_log_is_followed_searched_wrapped_and_downloaded,
+    test_an_environment_is_edited_described_rolled_back_and_compared,
+    test_deletions_ask_for_the_name,
+    test_environments_are_found_while_one_types_and_filters_live_in_the_address,
+    test_installed_packages_are_found_while_one_types,
+    test_the_documentation_and_the_api_are_there_to_read,
+    test_the_keyboard_alone_rolls_back_and_deletes,
+    test_ways_to_use_it_are_tabs_for_the_arrows_too,
+    test_what_is_offered_of_an_environment_comes_and_commands_are_copied,
+)
+from tests.visitors import chromium, visiting
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running_hub(tmp_path_factory.mktemp("hub")) as hub:
-        yield hub
+def server(sample_channel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with hub_of_people(tmp_path_factory.mktemp("hub"), sample_channel.as_uri()) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -23,40 +60,15 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
-def enter(visitor: Visitor, name: str) -> None:
-    """Sign in at the Hub, whose own pages are not ours to judge."""
-    visitor.open()
-    visitor.click("Login with JupyterHub", "header")
-    visitor.page.fill("#username_input", name)
-    visitor.page.fill("#password_input", PASSWORD)
-    visitor.page.click("#login_submit")
-    visitor.page.wait_for_selector(f".who:has-text('{name}')")
-    visitor.take_problems()
-
-
-def test_a_walk_under_the_hub_leaves_the_prefix_nowhere(hub: Hub, browser: Any) -> None:
-    visitor = Visitor(browser, hub.url, SERVICE)
-    page = visitor.page
-    enter(visitor, "ana")
-    assert page.url == f"{hub.url}{SERVICE}"
-    visitor.click("Create environment", "header")
-    page.select_option("#namespace", "data")
-    page.click(".cm-content")
-    page.keyboard.insert_text("name: walked\nchannels: [conda-forge]\ndependencies: [numpy]\n")
-    page.wait_for_function("() => document.querySelector('textarea[name=specification]').value.includes('walked')")
-    visitor.click("Build")
-    page.wait_for_url("**/build/*/")
-    page.wait_for_selector("#status:has-text('QUEUED')")
-    visitor.click("Cancel")
-    page.wait_for_selector("#status:has-text('CANCELED')")
-    for path in ("", "namespace/", "namespace/data/", "environment/data/walked/", "user/", "docs/", "docs/api/"):
-        assert (path, visitor.open(path).status) == (path, 200)
-        targets = page.eval_on_selector_all("a[href], form[action]", "all => all.map(one => one.href ?? one.action)")
-        ours = [one for one in targets if one.startswith(hub.url)]
-        assert ours and all(one.startswith(f"{hub.url}{SERVICE}") for one in ours), path
-    visitor.click("Log out", "header")
-    page.wait_for_selector("header a:text-is('Login with JupyterHub')")
-    assert page.url == f"{hub.url}{SERVICE}" and "data/walked" not in page.inner_text("main")
-    problems = visitor.take_problems()
-    assert not problems, problems
-    visitor.context.close()
+def test_a_sign_in_at_the_hub_leads_back_to_what_was_refused(browser: Any, server: Site) -> None:
+    with visiting(browser, server) as visitor:
+        visitor.open("environment/lab/course/?search=num")
+        visitor.click("Login with JupyterHub")
+        visitor.give_name("vera", "")
+        visitor.page.wait_for_url("**/environment/lab/course/?search=num")
+        visitor.take_problems()
+        assert visitor.page.input_value("input[name=search]") == "num"
+        visitor.click("Log out", "header")
+        visitor.page.wait_for_selector("header a:text-is('Login with JupyterHub')")
+        assert visitor.page.url == f"{server.root}{server.prefix}"
+        assert "lab/course" not in visitor.page.inner_text("main")

@@ -14,8 +14,9 @@ from sqlalchemy import select
 
 from conda_store.db.orm import BuildPackageRow, ChannelRow, PackageRow
 from tests.conftest import need
+from tests.hubs import PASSWORD, SERVICE
 from tests.people import client_of, secret_of
-from tests.server import Server
+from tests.server import Site
 
 ROOT = Path(__file__).parent.parent
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
@@ -46,6 +47,7 @@ class Visitor:
     def __init__(self, browser: Any, root: str, prefix: str, **options: Any) -> None:
         self.context = browser.new_context(base_url=f"{root}{prefix}", **options)
         self.root, self.prefix = root, prefix
+        self.is_under_hub = prefix == SERVICE
         self.page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.problems: list[str] = []
@@ -60,20 +62,27 @@ class Visitor:
         return answer
 
     def sign_in(self, name: str) -> None:
-        """By the form."""
+        """By our form, or by that of the Hub, whose own pages are not ours to judge."""
         self.open("login/")
-        self.page.fill("#username", name)
-        self.page.fill("#password", secret_of(name))
-        self.page.click("main button")
+        self.give_name(name, secret_of(name))
         self.page.wait_for_selector(f".who:has-text('{name}')")
+        if self.is_under_hub:
+            self.take_problems()
+
+    def give_name(self, name: str, secret: str) -> None:
+        """Fill the form that asks who one is."""
+        ids = ("#username_input", "#password_input") if self.is_under_hub else ("#username", "#password")
+        self.page.fill(ids[0], name)
+        self.page.fill(ids[1], PASSWORD if self.is_under_hub else secret)
+        self.page.click("#login_submit" if self.is_under_hub else "main button")
 
     def post(self, path: str, **fields: str) -> int:
         """Send a form that no page has offered, with everything in it that makes ours ours; the status."""
         page = self.context.request.get("user/")
         page = page if page.ok else self.context.request.get("login/")
         token = re.search(r'name="form_token" value="([^"]+)"', page.text())
-        assert token is not None
-        form = {"form_token": token[1], **fields}
+        # Who is nobody has no form of ours at all where the Hub has the one for signing in.
+        form = {"form_token": token[1] if token else "", **fields}
         headers = {"Origin": self.root, "Sec-Fetch-Site": "same-origin"}
         return int(self.context.request.post(path, form=form, headers=headers, max_redirects=0).status)
 
@@ -97,6 +106,15 @@ class Visitor:
     def overflow(self) -> list[str]:
         """What makes the page wider than its window."""
         return list(self.page.evaluate(_TOO_WIDE))
+
+    def astray(self) -> list[str]:
+        """Links and forms that lead to this host, but not below the prefix."""
+        targets = self.page.eval_on_selector_all(
+            "a[href], form[action]", "all => all.map(one => one.href ?? one.action)"
+        )
+        ours = [one for one in targets if one.startswith(f"{self.root}/")]
+        assert ours, self.page.url
+        return [one for one in ours if not one.startswith(f"{self.root}{self.prefix}")]
 
     def violations(self, rules: list[str] | None = None) -> list[str]:
         """What axe finds serious or critical, by all its rules or by some."""
@@ -132,12 +150,20 @@ def chromium() -> Iterator[Any]:
 
 
 @contextmanager
-def visiting(browser: Any, server: Server, name: str | None = None, **options: Any) -> Iterator[Visitor]:
-    """A visitor who has signed in as `name`; at the end nothing was wrong on any page."""
-    visitor = Visitor(browser, server.root, server.app.prefix, **options)
+def visiting(
+    browser: Any, server: Site, name: str | None = None, *, anew: bool = False, **options: Any
+) -> Iterator[Visitor]:
+    """A visitor who has signed in as `name`, for this visit alone (`anew`) or before; at the end nothing was wrong on
+    any page."""
+    session = None if anew or name is None else server.sessions.get(name)
+    visitor = Visitor(browser, server.root, server.prefix, storage_state=session, **options)
     try:
-        if name is not None:
+        if session:
+            visitor.open()
+        elif name is not None:
             visitor.sign_in(name)
+            if not anew:
+                server.sessions[name] = visitor.context.storage_state()
         yield visitor
         problems = visitor.take_problems()
         assert not problems, problems
@@ -146,7 +172,7 @@ def visiting(browser: Any, server: Server, name: str | None = None, **options: A
 
 
 def submit(
-    server: Server, name: str = "course", namespace: str = "lab", dependencies: str = "[numpy]", **more: Any
+    server: Site, name: str = "course", namespace: str = "lab", dependencies: str = "[numpy]", **more: Any
 ) -> int:
     """Submit as the operator; the number of the build."""
     text = f"name: {name}\nchannels: [conda-forge]\ndependencies: {dependencies}\n"
@@ -157,9 +183,9 @@ def submit(
     return int(answer.json()["data"]["build_id"])
 
 
-def install(server: Server, build_id: int, *packages: dict[str, str]) -> None:
+def install(server: Site, build_id: int, *packages: dict[str, str]) -> None:
     """Let a build contain packages."""
-    with server.app.database.write() as session:
+    with server.database.write() as session:
         channel = session.scalar(select(ChannelRow).where(ChannelRow.name == "conda-forge"))
         if channel is None:
             channel = ChannelRow(name="conda-forge")
