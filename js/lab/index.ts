@@ -7,10 +7,11 @@ import { kernelsPlugin } from "./kernels/plugin";
 import { logPlugin } from "./log/plugin";
 import { EnvironmentsModel } from "./model";
 import { panelPlugin } from "./panel/plugin";
+import { follow, PLUGIN } from "./settings";
 import { ICondaStore } from "./tokens";
 
 const storePlugin: JupyterFrontEndPlugin<ICondaStore> = {
-  id: "conda-store:plugin",
+  id: PLUGIN,
   description: "Keeps the environments of conda-store up to date.",
   autoStart: true,
   optional: [ISettingRegistry],
@@ -19,11 +20,7 @@ const storePlugin: JupyterFrontEndPlugin<ICondaStore> = {
     const api = new CondaStoreApi(app.serviceManager.serverSettings);
     const model = new EnvironmentsModel(api);
     void app.restored.then(() => model.start());
-    void settings?.load("conda-store:plugin").then((found) => {
-      const apply = () => model.setSeconds(found.get("pollSeconds").composite as number);
-      found.changed.connect(apply);
-      apply();
-    });
+    if (settings) void follow(settings, model);
     return { api, model };
   },
 };

@@ -27,6 +27,8 @@ export const CommandIDs = {
   rebuild: "conda-store:rebuild",
   logOfRow: "conda-store:show-log-of-row",
   pinRow: "conda-store:pin-notebook-to-row",
+  /** Opens the editor with the specification of a build. */
+  edit: "conda-store:edit-environment",
   makeCurrent: "conda-store:make-current",
   compare: "conda-store:compare-builds",
   cancel: "conda-store:cancel-build",

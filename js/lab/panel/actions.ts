@@ -118,6 +118,16 @@ const rebuild: Action = {
   },
 };
 
+const edit: Action = {
+  label: () => "Edit…",
+  needs: "environment::update",
+  run: async ({ row, build }, { model, commands }) => {
+    const text = await (await model.api.fetch(`api/v1/build/${build}/yaml/`)).text();
+    const { namespace = "", name = "", description = "" } = row ?? {};
+    await commands.execute(CommandIDs.create, { text, namespace, name, description });
+  },
+};
+
 const cancel: Action = {
   label: () => "Cancel Build",
   needs: "build::cancel",
@@ -178,6 +188,7 @@ export const ACTIONS: Record<string, Action> = {
   [CommandIDs.copyImage]: copyImage,
   [CommandIDs.download]: downloading,
   [CommandIDs.saveToFolder]: saving,
+  [CommandIDs.edit]: edit,
   [CommandIDs.makeCurrent]: makeCurrent,
   [CommandIDs.rebuild]: rebuild,
   [CommandIDs.cancel]: cancel,

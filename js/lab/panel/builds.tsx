@@ -37,7 +37,8 @@ export function BuildList({ row }: { row: EnvironmentRow }): JSX.Element {
 
 function BuildItem({ row, build }: { row: EnvironmentRow; build: Build }): JSX.Element {
   const { commands } = usePanel();
-  const [isOpen, setOpen] = useState(false);
+  // Why it failed is what one looks for then.
+  const [isOpen, setOpen] = useState(build.status === "FAILED" && build.id === row.newest_id);
   const isCurrent = build.id === row.build_id;
   const state = STATUS_WORDS[build.status].toLowerCase();
   const words = [state, isCurrent && "current", date(build.scheduled_on)].filter(Boolean);

@@ -68,6 +68,7 @@ export function BuildButtons(props: {
         </>
       )}
       <ActionButton command={CommandIDs.logOfRow} args={args} text="Log" />
+      {isCurrent && <ActionButton command={CommandIDs.edit} args={args} text="Edit" />}
       <ActionButton command={CommandIDs.rebuild} args={args} text="Rebuild" />
       {isReady && !isCurrent && (
         <ActionButton command={CommandIDs.makeCurrent} args={args} text="Make current" />

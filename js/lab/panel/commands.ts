@@ -6,6 +6,7 @@ import {
   copyIcon,
   deleteIcon,
   downloadIcon,
+  editIcon,
   type LabIcon,
   refreshIcon,
   saveIcon,
@@ -22,6 +23,7 @@ const ICONS: Record<string, LabIcon> = {
   [CommandIDs.copyImage]: copyIcon,
   [CommandIDs.download]: downloadIcon,
   [CommandIDs.saveToFolder]: saveIcon,
+  [CommandIDs.edit]: editIcon,
   [CommandIDs.rebuild]: refreshIcon,
   [CommandIDs.cancel]: stopIcon,
   [CommandIDs.deleteBuild]: deleteIcon,
@@ -32,6 +34,7 @@ const ICONS: Record<string, LabIcon> = {
 const BORROWED: Record<string, string> = {
   [CommandIDs.logOfRow]: CommandIDs.log,
   [CommandIDs.pinRow]: CommandIDs.pin,
+  [CommandIDs.edit]: CommandIDs.create,
 };
 
 /** Whether the reader may do it at all; where the environment is not known, the server says so. */

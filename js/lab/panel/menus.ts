@@ -20,6 +20,7 @@ const DOWNLOADS = artifacts(CommandIDs.download);
 const SAVES = artifacts(CommandIDs.saveToFolder);
 const CHANGES: Entry[] = [
   { command: CommandIDs.compare },
+  { command: CommandIDs.edit },
   { command: CommandIDs.rebuild },
   { command: CommandIDs.makeCurrent },
   { command: CommandIDs.cancel },

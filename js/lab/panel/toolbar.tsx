@@ -81,7 +81,7 @@ export function PanelSearch(): JSX.Element {
       <InputGroup
         type="search"
         aria-label="Search environments"
-        placeholder="Name, namespace or package"
+        placeholder="Name or package"
         rightIcon="ui-components:search"
         value={view.search}
         onChange={(event) => view.setSearch(event.currentTarget.value)}

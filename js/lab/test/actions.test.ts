@@ -121,6 +121,21 @@ test("canceling an environment cancels the build that runs, not the current one"
   expect(server.calls("PUT api/v1/build/2/cancel/")).toHaveLength(1);
 });
 
+test("editing opens the editor with the specification of the build", async () => {
+  await started(row({ role: "developer", description: "For all." }));
+  server.on("GET api/v1/build/1/yaml/", () => new Response("name: course\n"));
+  expect(commands.isVisible(CommandIDs.edit, COURSE)).toBe(false);
+  const create = vi.fn();
+  commands.addCommand(CommandIDs.create, { execute: create });
+  expect(commands.isVisible(CommandIDs.edit, COURSE)).toBe(true);
+  await execute(CommandIDs.edit, COURSE);
+  expect(create).toHaveBeenCalledWith({
+    ...COURSE,
+    description: "For all.",
+    text: "name: course\n",
+  });
+});
+
 test("the clipboard gets docker's command with the server's own reference", async () => {
   await started(row());
   const image = { image: "store:1/data/course:ab", digest: "sha256:12", tags: ["ab"] };

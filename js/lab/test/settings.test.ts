@@ -1,0 +1,30 @@
+import type { ISettingRegistry } from "@jupyterlab/settingregistry";
+import { expect, test } from "vitest";
+import schema from "../schema/plugin.json";
+import { stateOf, withConnection } from "../settings";
+import type { ConnectionState } from "../shapes";
+
+const ok: ConnectionState = {
+  url: "http://store/",
+  state: "ok",
+  message: "",
+  user: "ana",
+  version: "1.2",
+};
+
+const plugin = { id: "conda-store:plugin", schema } as unknown as ISettingRegistry.IPlugin;
+
+test("the settings editor is told address and state, which nobody can set there", () => {
+  const { address, connection } = withConnection(plugin, ok).schema.properties ?? {};
+  expect(address).toMatchObject({ default: "http://store/", readOnly: true });
+  expect(connection).toMatchObject({
+    default: "Connected as ana, conda-store 1.2",
+    readOnly: true,
+  });
+});
+
+test("trouble is told with its reason", () => {
+  const away: ConnectionState = { ...ok, state: "unreachable", message: "No way." };
+  expect(stateOf(away)).toBe("Not reachable: No way.");
+  expect(stateOf(null)).toBe("Not known yet");
+});
