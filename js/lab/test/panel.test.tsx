@@ -1,6 +1,7 @@
 import { CommandRegistry } from "@lumino/commands";
 import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import axe from "axe-core";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { EnvironmentsModel } from "../model";
 import { EnvironmentsPanel } from "../panel/panel";
@@ -164,4 +165,25 @@ test("the foot says where environments come from, and who one is there", async (
   expect(screen.getByText("Connected as ana")).toBeTruthy();
   const link = screen.getByRole<HTMLAnchorElement>("link", { name: "store/" });
   expect(link.href).toBe("http://store/");
+});
+
+test("a screen reader finds its way, in an environment that is open, too", async () => {
+  server.on("GET api/v1/build/", () => refused(502, "No way to conda-store."));
+  view.open("data/course", true);
+  await show(row({ newest_id: 2, newest_status: "BUILDING" }));
+  await waitFor(() => expect(screen.getByRole("alert")).toBeTruthy());
+  // What jsdom cannot know: colours; and that the panel is a part of a page.
+  const rules = { "color-contrast": { enabled: false }, region: { enabled: false } };
+  const { violations } = await axe.run(document.body, { rules });
+  expect(violations.map((one) => `${one.id}: ${one.nodes[0]?.html}`)).toEqual([]);
+}, 20_000);
+
+test("the first look at a thousand environments makes few elements, and later ones keep them", async () => {
+  const many = Array.from({ length: 1000 }, (_, index) => row({ name: `e${10000 + index}` }));
+  await show(...many);
+  expect(document.querySelectorAll(".jp-CondaStore-panel, body *").length).toBeLessThan(700);
+  const first = document.querySelector('[data-row="data/e10000"]');
+  server.overview({ environments: [...many, row({ name: "new" })] });
+  await look();
+  expect(document.querySelector('[data-row="data/e10000"]')).toBe(first);
 });
