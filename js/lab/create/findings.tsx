@@ -93,7 +93,13 @@ interface ShownProps {
 function Shown({ outcome, again, goTo }: ShownProps): JSX.Element | null {
   if (outcome.kind === "working") return <p role="status">{outcome.words}</p>;
   if (outcome.kind === "solution") return <Packages packages={outcome.packages} />;
-  if (outcome.kind === "none") return null;
+  if (outcome.kind === "none")
+    return (
+      <p className="jp-CondaStore-quiet">
+        What is wrong shows here as you write. Check shows what would be installed, and builds
+        nothing.
+      </p>
+    );
   return (
     <div className="jp-CondaStore-refusal" role="alert">
       <p>{outcome.message}</p>

@@ -26,12 +26,12 @@ export class BuildModel {
   status: Status | null = null;
   /** Why it failed, for people. */
   reason = "";
-  /** Why it is not being followed; "" when all is well. */
-  trouble = "";
   isDisposed = false;
   private readonly stages = new Map<string, Stage>();
   private following: Following | null = null;
   private isTold = false;
+  private unread = "";
+  private unfollowed = "";
   private timer = 0;
   private readonly onChange = new Signal<this, void>(this);
   private readonly onLine = new Signal<this, string>(this);
@@ -54,6 +54,11 @@ export class BuildModel {
 
   get isRunning(): boolean {
     return this.status !== null && isRunning(this.status);
+  }
+
+  /** Why it cannot be read, or is not being followed; "" when all is well. */
+  get trouble(): string {
+    return this.unfollowed || this.unread;
   }
 
   /** Parts that are being done. */
@@ -86,12 +91,13 @@ export class BuildModel {
     window.clearTimeout(this.timer);
     try {
       this.build = await this.api.data<Build>(`api/v1/build/${this.id}/`);
-      this.status = this.build.status;
-      this.reason = this.build.status_info ?? "";
-      this.trouble = "";
+      this.unread = "";
+      const { status, status_info } = this.build;
+      // An event may have been faster: what has ended does not go on again.
+      if (this.status === null || this.isRunning) this.become(status, status_info);
     } catch (error) {
       if (this.isDisposed) return;
-      this.trouble = error instanceof Error ? error.message : String(error);
+      this.unread = error instanceof Error ? error.message : String(error);
       if (error instanceof CondaStoreError && error.isAway)
         this.timer = window.setTimeout(() => void this.load(), AGAIN_SECONDS * 1000);
     }
@@ -120,16 +126,20 @@ export class BuildModel {
     following.on<{ text: string }>("log", ({ text }) => this.onLine.emit(text));
     following.on<Progress>("progress", (data) => this.progress(data));
     following.on<{ status: Status; status_info: string | null }>("status", (data) => {
-      this.status = data.status;
-      this.reason = data.status_info ?? "";
-      if (!this.isRunning) this.stages.clear();
+      this.become(data.status, data.status_info);
       this.onChange.emit();
     });
     return following;
   }
 
+  private become(status: Status, reason: string | null): void {
+    this.status = status;
+    this.reason = reason ?? "";
+    if (!this.isRunning) this.stages.clear();
+  }
+
   private tell(words: string): void {
-    this.trouble = words;
+    this.unfollowed = words;
     this.onChange.emit();
   }
 

@@ -154,10 +154,10 @@ test("Check shows what would be installed", async () => {
 test("a screen reader finds its way", async () => {
   const problems = [{ message: "no list", line: 2, column: 3 }];
   server.on(CHECK, () => ({ ...clean, problems }));
-  const { node } = await tabs.open({ text: "name: course\n" });
+  const { content } = await tabs.open({ text: "name: course\n" });
   await screen.findByRole("button", { name: "line 2: no list" });
   MessageLoop.flush();
   const rules = { "color-contrast": { enabled: false }, region: { enabled: false } };
-  const { violations } = await axe.run(node, { rules });
+  const { violations } = await axe.run(content.node, { rules });
   expect(violations.map((one) => `${one.id}: ${one.nodes[0]?.html}`)).toEqual([]);
 });
