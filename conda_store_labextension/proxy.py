@@ -62,7 +62,8 @@ class ProxyHandler(Handler):
         try:
             await super().prepare()
             target = target_of(self.request.path[len(self.parts.base) :], self.request.query or "")
-            self._count(int(self.request.headers.get("Content-Length", "0")))
+            length = self.request.headers.get("Content-Length", "")
+            self._count(int(length) if length.isascii() and length.isdigit() else 0)
         except (web.HTTPError, CondaStoreError) as error:
             self._refusal = error
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import DefaultCookiePolicy
@@ -158,8 +159,8 @@ def _reason_of(error: BaseException) -> str:
     """What the system said, which libraries bury under their own words."""
     found: BaseException | None = error
     while found is not None:
-        if isinstance(found, OSError) and found.strerror:
-            return found.strerror
+        if isinstance(found, OSError) and found.errno:
+            return os.strerror(found.errno) if found.errno > 0 else str(found.strerror)  # that of a name is below zero
         first = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else None
         found = first or found.__cause__ or found.__context__
     return str(error) or type(error).__name__

@@ -49,6 +49,7 @@ def running_jupyter(directory: Path, **options: Any) -> Iterator[JupyterServer]:
     config.ServerApp.jpserver_extensions = {"conda_store_labextension": True}
     config.ServerApp.root_dir = str(folder)
     config.ServerApp.base_url = BASE
+    config.ServerApp.log_level = "WARN"
     config.IdentityProvider.token = TOKEN
     for name, value in options.items():
         owner, _, option = name.rpartition("__")
@@ -83,7 +84,7 @@ class _Serving:
 
     async def open(self) -> None:
         """Listen."""
-        self.app = ServerApp(config=self.config, log_level="WARN")
+        self.app = ServerApp(config=self.config)
         self.app.init_signal = lambda: None  # type: ignore[method-assign]  # only a main thread may
         self.app.initialize(argv=[], new_httpserver=False)
         socket, self.port = bind_unused_port()

@@ -203,7 +203,7 @@ def test_a_token_is_shown_by_no_error(tmp_path: Path) -> None:
         with pytest.raises(Unconfigured) as refused_value:
             CondaStoreConnection(token=value).credential()
         assert SECRET not in str(refused_value.value)
-    config = Config({"CondaStoreConnection": {"token": SECRET.encode()}})
+    config = Config({"CondaStoreConnection": {"token": [SECRET]}})
     with pytest.raises(TraitError, match="must be a text") as refused_kind:
         CondaStoreConnection(config=config)
     assert SECRET not in str(refused_kind.value)
@@ -217,9 +217,12 @@ def test_a_token_is_in_no_answer_and_no_log(tmp_path: Path, capfd: pytest.Captur
         Reply(200, b"<html>", {"Content-Type": "text/html"}),
         refused(403, "credentials_invalid", "No."),
     ]
+    # What stands in Jupyter's own configuration, its debug log shows.
+    file, level = tmp_path / "token", "DEBUG"
+    file.write_text(SECRET)
     with (
         odd_server() as odd,
-        running_jupyter(tmp_path / "jupyter", url=odd.url, token=SECRET, ServerApp__log_level="DEBUG") as jupyter,
+        running_jupyter(tmp_path / "jupyter", url=odd.url, token_file=str(file), ServerApp__log_level=level) as jupyter,
     ):
         odd.replies["GET build/7/yaml/"] = [*replies]
         told = [jupyter.save("api/v1/build/7/yaml/").text for _ in replies]
