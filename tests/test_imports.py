@@ -35,7 +35,7 @@ def modules_with(module: str) -> set[str]:
         ),
         (
             "conda_store_labextension.extension",
-            TERMINAL | {"httpx", "pydantic", "conda_store.client", "conda_store.models"},
+            {"pydantic", "sqlalchemy", "rattler", "alembic", "conda_store.models", "conda_store.handlers"},
         ),
     ],
 )
