@@ -88,8 +88,8 @@ class CondaStoreKernelSpecManager(KernelSpecManager):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.connection = CondaStoreConnection(parent=self.parent)
-        self.wrapped: KernelSpecManager = self.wrapped_class(parent=self.parent)
+        self.connection = CondaStoreConnection(parent=self)
+        self.wrapped: KernelSpecManager = self.wrapped_class(parent=self.parent, config=self.config)
         self.listing = KernelListing(self.client, self._pinned, self.refresh_seconds, self.log)
         if self.active:
             self.listing.latest()
