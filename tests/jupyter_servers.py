@@ -51,6 +51,8 @@ def running_jupyter(directory: Path, **options: Any) -> Iterator[JupyterServer]:
     config.ServerApp.base_url = BASE
     config.ServerApp.log_level = "WARN"
     config.IdentityProvider.token = TOKEN
+    # What finds kernels asks conda-store by itself.
+    config.CondaStoreKernelSpecManager.enabled = False
     for name, value in options.items():
         owner, _, option = name.rpartition("__")
         config[owner or "CondaStoreConnection"][option] = value
