@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado import web
 
+from conda_store.client.answers import NotAllowed, NotFound
 from conda_store.errors import CondaStoreError
 from conda_store_labextension.connection import Unconfigured
 from conda_store_labextension.handlers import Handler
@@ -37,26 +38,20 @@ async def state_of(parts: Parts) -> dict[str, Any]:
         return told | _of_caller(parts, caller)
     except Unconfigured as error:
         return told | {"state": "unconfigured", "message": error.message}
-    except _Refused as error:
+    except NotAllowed as error:
         return told | {"state": "refused", "message": error.message}
-    except CondaStoreError as error:
-        return told | {"state": "unreachable", "message": error.message}
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (NotFound, KeyError, TypeError, ValueError, AttributeError):
         message = f"{told['url']} answers otherwise than conda-store does: is it the address of conda-store?"
         return told | {"state": "unreachable", "message": message}
-
-
-class _Refused(CondaStoreError):
-    """conda-store said no to what everybody may ask."""
+    except CondaStoreError as error:
+        return told | {"state": "unreachable", "message": error.message}
 
 
 async def _asked(parts: Parts, target: str) -> Mapping[str, Any]:
     headers = {"Accept": "application/json"}
     async with parts.upstream.open("GET", target, headers, seconds=parts.connection.state_seconds) as response:
-        body = await response.aread()
-    answer = json.loads(body)
-    if response.status_code in (401, 403):
-        raise _Refused(str(answer["message"]))
+        await parts.upstream.require_success(response)
+        answer = json.loads(await response.aread())
     data: Mapping[str, Any] = answer["data"]
     return data
 

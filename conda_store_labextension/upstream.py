@@ -130,19 +130,21 @@ class Upstream:
     def _followed(self, response: httpx.Response) -> str:
         """Where a redirect leads, below the address of conda-store. Raises `LeadsElsewhere` for one that leaves it."""
         base = self.connection.address
+        where = "an address that cannot be read"
         try:
             found = response.request.url.join(response.headers["Location"])
             where = f"{found.scheme}://{found.netloc.decode('ascii', 'replace')}"
             path, _, query = found.raw_path.decode("ascii").partition("?")
             below = f"{httpx.URL(base).raw_path.decode('ascii').rstrip('/')}/"
-            same = _origin(found) == _origin(response.request.url) and not found.userinfo
-            if same and path.startswith(below):
-                return target_of(path.removeprefix(below), query)
+            if _origin(found) == _origin(response.request.url) and not found.userinfo:
+                where = "another place of the same server"
+                if path.startswith(below):
+                    return target_of(path.removeprefix(below), query)
         except (httpx.InvalidURL, UnicodeError, CondaStoreError):
-            where = "an address that it may not"
+            pass
         raise LeadsElsewhere(
-            f"conda-store at {base} leads on to {where}, and requests are not taken elsewhere. If conda-store is to be "
-            "reached there, make that its address (CONDA_STORE_URL or c.CondaStoreConnection.url)."
+            f"{base} leads on to {where}, and requests are not taken elsewhere. Does conda-store run there? If it is "
+            "to be reached by another address, say so with CONDA_STORE_URL or c.CondaStoreConnection.url."
         )
 
     def _trouble(self, error: httpx.HTTPError) -> CondaStoreError:

@@ -126,6 +126,11 @@ def test_another_server_is_not_taken_for_conda_store(jupyter: JupyterServer, odd
     state(jupyter, "unreachable", odd.url.rstrip("/"))
 
 
+def test_why_conda_store_cannot_say_who_calls_is_told_in_its_words(jupyter: JupyterServer, odd: OddServer) -> None:
+    odd.replies["GET permission/"] = [refused(503, "identity_unknown", "The Hub does not answer.")]
+    assert state(jupyter, "unreachable")["message"] == "The Hub does not answer."
+
+
 def test_nothing_configured_is_told_with_what_to_do(jupyter: JupyterServer) -> None:
     jupyter.connection.url = ""
     told = state(jupyter, "unconfigured", "CONDA_STORE_URL", "c.CondaStoreConnection.url", "jupyter_server_config.py")
