@@ -119,6 +119,13 @@ def _surroundings(directory: Path, environ: Mapping[str, str]) -> dict[str, str]
     return {**own, **environ}
 
 
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}api").is_success
+    except httpx.ConnectError:
+        return False  # its file is there before it listens
+
+
 def _address(directory: Path, process: subprocess.Popen[bytes]) -> str:
     """Where the server listens, as its own file says."""
     import json
@@ -127,7 +134,7 @@ def _address(directory: Path, process: subprocess.Popen[bytes]) -> str:
     while time.monotonic() < deadline and process.poll() is None:
         for path in (directory / "runtime").glob("jpserver-*.json"):
             url = json.loads(path.read_text() or "{}").get("url")
-            if url:
+            if url and _answers(url):
                 return str(url)
         time.sleep(0.05)
     raise AssertionError(f"The Jupyter server did not start:\n{(directory / 'log').read_text()}")
