@@ -54,7 +54,7 @@ class CondaStoreKernelSpecManager(KernelSpecManager):
     in_place = Bool(
         True,
         help="Whether kernels run in the prefix that the server installed, where it can be read on this machine. With "
-        "False the archive is fetched always, which takes longer once, and then outlives the build on the server.",
+        "False the archive is fetched always, which takes longer once, and nothing runs in directories of the server.",
     ).tag(config=True)
     prefix_roots = Dict(
         key_trait=Unicode(),

@@ -8,6 +8,7 @@ from traitlets.config import Configurable
 
 from conda_store.app import CondaStore
 from conda_store_labextension.connection import CondaStoreConnection
+from conda_store_labextension.kernels import CondaStoreKernelSpecManager
 
 HEAD = """# Configuration
 
@@ -32,7 +33,7 @@ def reference() -> str:
     """The document."""
     short = ", ".join(f"`--{name}`" for name in sorted(CondaStore.aliases))
     kinds: list[type[Configurable]] = [CondaStore, *CondaStore.classes]
-    in_jupyter: list[type[Configurable]] = [CondaStoreConnection]
+    in_jupyter: list[type[Configurable]] = [CondaStoreConnection, CondaStoreKernelSpecManager]
     return "\n".join([HEAD.format(short=short), *map(section, kinds), JUPYTER, *map(section, in_jupyter)])
 
 
