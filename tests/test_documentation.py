@@ -14,6 +14,7 @@ import pytest
 from conda_store._version import __version__
 from conda_store.app import CondaStore
 from conda_store.cli import cli
+from conda_store.hub import CondaStoreSpawnerMixin
 from conda_store_labextension.connection import CondaStoreConnection
 from tests.wheel import tracked_files
 
@@ -82,6 +83,7 @@ def test_the_reference_of_the_options_is_that_of_the_options() -> None:
 def test_the_options_that_documents_name_exist() -> None:
     kinds = (CondaStore, *CondaStore.classes, CondaStoreConnection)
     known = {f"c.{kind.__name__}.{name}" for kind in kinds for name in kind.class_traits()}
+    known |= {f"c.Spawner.{name}" for name in CondaStoreSpawnerMixin.class_own_traits()}
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         named = set(re.findall(r"`(c\.[A-Z]\w+\.\w+)", document.read_text()))
         assert named <= known, document.name

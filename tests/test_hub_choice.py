@@ -13,10 +13,11 @@ import traitlets
 from traitlets.config import LoggingConfigurable
 
 from conda_store import hub
+from conda_store.client import NotAllowed, ServerUnreachable
 from conda_store.db.orm import TagRow
 from conda_store.hub.address import service_address
 from conda_store.hub.form import form, form_without_offers
-from conda_store.hub.offers import EnvironmentUnavailable, Offer, Wanted
+from conda_store.hub.offers import EnvironmentUnavailable, Offer, Wanted, unanswered
 from conda_store.hub.rights import reading
 from tests.registry_house import admit
 from tests.server import Server, running
@@ -205,7 +206,6 @@ def test_an_image_that_is_not_made_yet_is_named_by_its_build(server: Server, one
             503,
             "conda-store does not answer: try again soon",
         ),
-        ({"environment": "default/ready"}, {"token": "x" * 30}, 403, "conda-store does not answer you"),
         ({"environment": "default/ready"}, {"url": ""}, 503, "conda-store does not answer"),
     ],
 )
@@ -220,6 +220,13 @@ def test_what_cannot_run_says_why(
     with pytest.raises(EnvironmentUnavailable) as refused:
         start(one, **options)
     assert (refused.value.status_code, message in refused.value.jupyterhub_message) == (status, True), refused.value
+
+
+def test_who_is_not_known_hears_why_and_nobody_hears_the_internal_address() -> None:
+    unknown = unanswered(NotAllowed(403, "credentials_invalid", "The token is wrong."))
+    assert (unknown.status_code, unknown.jupyterhub_message[-19:]) == (403, "The token is wrong.")
+    away = unanswered(ServerUnreachable("No conda-store server answers at http://10.0.0.7:5000."))
+    assert away.status_code == 503 and "10.0.0.7" not in away.jupyterhub_message
 
 
 def test_an_image_that_somebody_chooses_goes_over_the_default(server: Server, one: Spawner) -> None:
