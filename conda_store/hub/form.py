@@ -20,11 +20,12 @@ def form(offers: Sequence[Offer], last: str, without: str, page: str) -> str:
     notes = [] if known or not last else [f"{last}, which was chosen last, cannot be chosen any more."]
     if not offers:
         notes.append("There is no environment yet that can run a server and that you may use.")
+    else:
+        notes.append("The server, its terminals and its notebooks run in the environment.")
     options = [_option("", without, chosen=not known)]
     for namespace, group in groupby(offers, key=lambda offer: offer.namespace):
         listed = "".join(_option(offer.path, _label(offer), chosen=offer.path == last) for offer in group)
         options.append(f'<optgroup label="{escape(namespace)}">{listed}</optgroup>')
-    notes.append("The server, its terminals and its notebooks run in it.")
     return _whole("".join(options), " ".join(escape(note) for note in notes) + _link(page))
 
 
@@ -32,7 +33,7 @@ def form_without_offers(reason: str, without: str, page: str) -> str:
     """The HTML when environments cannot be listed: why, and the way to start all the same."""
     alert = (
         f'<div class="alert alert-warning" role="alert">No environment can be chosen now. {escape(reason)} '
-        '<a href="">Try again</a>, or start without one.</div>'
+        '<a href="">Try again</a></div>'
     )
     return alert + _whole(_option("", without, chosen=True), _link(page).strip())
 

@@ -239,7 +239,8 @@ class CondaStoreSpawnerMixin(LoggingConfigurable):
             self.log.warning("conda-store at %s was asked in vain: %s", address, error.message)
             raise unanswered(error) from error
         except TimeoutError as error:
-            message = f"conda-store has not answered for {self.conda_store_wait_seconds:g} seconds: try again soon."
+            waited = f"{self.conda_store_wait_seconds:g} seconds"
+            message = f"conda-store has not answered for {waited}: try again soon, or start without an environment."
             raise EnvironmentUnavailable(503, message) from error
 
     @property
