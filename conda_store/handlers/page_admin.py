@@ -8,6 +8,9 @@ from conda_store.audit import Action, AuditQuery
 from conda_store.handlers.page_actions import FormHandler
 from conda_store.handlers.verbs import needs_permission
 
+#: Entries of the audit trail on a page, which are long.
+_MOST_ENTRIES = 50
+
 
 class AdminHandler(FormHandler):
     """A page about the whole deployment."""
@@ -54,7 +57,7 @@ class AuditPage(AdminHandler):
     async def get(self) -> None:
         """Who did what, narrowed by a form."""
         asked = self.queried(AuditQuery)
-        found = await self.ask(self.parts.audit.page, self.identity, asked, self.parts.page_limit)
+        found = await self.ask(self.parts.audit.page, self.identity, asked, min(self.parts.page_limit, _MOST_ENTRIES))
         # As it was written, so that a day stays a day.
         written = {name: self.get_query_argument(name, "") for name in AuditQuery.model_fields if name != "page"}
         query = urlencode({name: text for name, text in written.items() if text})
