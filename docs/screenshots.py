@@ -119,7 +119,7 @@ def show(visitor: Visitor, name: str) -> None:
 def save(picture: bytes, name: str) -> None:
     """As a palette of colours: the pages have few."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.quantize(96, dither=Image.Dither.NONE).save(TARGET / f"{name}.png", optimize=True)
+    image.quantize(192, dither=Image.Dither.NONE).save(TARGET / f"{name}.png", optimize=True)
 
 
 def main() -> None:
