@@ -159,7 +159,8 @@ def check_all(bench: Bench, builds: list[int]) -> None:
         else:
             # Only a build is given up on which two workers were lost, or the same step of one twice.
             reason = str(build.status_info)
-            assert build.status == Status.FAILED and ("It was tried 2 times" in reason or "SIGKILL" in reason), reason
+            given_up = ("It was tried 2 times", "SIGKILL", "ended unexpectedly (before it began)")
+            assert build.status == Status.FAILED and any(words in reason for words in given_up), reason
     assert completed, account(bench, builds)
     kept = {Path(bench.artifacts(build_id)[ArtifactType.DIRECTORY].key).name for build_id in completed}
     assert set(bench.prefixes()) == kept

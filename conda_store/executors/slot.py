@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -122,11 +123,9 @@ class Slot:
 
 
 def _cause(error: BaseException) -> str:
-    if isinstance(error, ProcessExpired):
-        number = -error.exitcode if error.exitcode else 0
-        how = signal.Signals(number).name if number in set(signal.Signals) else f"status {error.exitcode}"
+    if isinstance(error, ProcessExpired | BrokenProcessPool):
         return (
-            f"The worker ended unexpectedly ({how}); it may have used more memory than it may have "
+            f"The worker ended unexpectedly ({_end(error)}); it may have used more memory than it may have "
             "(c.BuildLimits.max_memory_bytes)."
         )
     if is_lack_of_memory(error):
@@ -134,3 +133,11 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, CondaStoreError):
         return error.message
     return f"The worker failed ({type(error).__name__})."
+
+
+def _end(error: ProcessExpired | BrokenProcessPool) -> str:
+    if isinstance(error, BrokenProcessPool):
+        # What Pebble says of one that was killed before it had its task.
+        return "before it began"
+    number = -error.exitcode if error.exitcode else 0
+    return signal.Signals(number).name if number in set(signal.Signals) else f"status {error.exitcode}"
