@@ -145,10 +145,12 @@ def schedule(session: Session, source: str, name: str, namespace: str, policy: C
 
 def until(condition: Callable[[], object], seconds: float = 60, account: Callable[[], str] = str) -> None:
     """Wait for a condition; `account` says what was seen when it does not come."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} seconds\n{account()}"
-        time.sleep(0.005)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"not within {seconds} seconds\n{account()}"
+        # Asking takes from those who are waited for: the longer it takes, the less often.
+        time.sleep(min(max(0.005, waited / 50), 0.03))
 
 
 def workers() -> list[psutil.Process]:
