@@ -28,7 +28,7 @@ export interface Action {
   /** The permission without which it is not shown. */
   needs?: string;
   /** Why it makes no sense now; "" when it does. */
-  unfit?: (target: Target) => string;
+  unfit?: (target: Target, commands: CommandRegistry) => string;
   run: (target: Target, around: Surroundings, args: ReadonlyPartialJSONObject) => unknown;
 }
 
@@ -66,7 +66,7 @@ const copyImage: Action = {
 
 const downloading: Action = {
   label: (args) => `Download ${ARTIFACTS[artifactOf(args)].label}`,
-  unfit: (target) => unfinished(target),
+  unfit: unfinished,
   run: (target, { model }, args) => {
     const { label } = ARTIFACTS[artifactOf(args)];
     const work = download(model.api, named(target), target.build, artifactOf(args));
@@ -80,7 +80,7 @@ const downloading: Action = {
 
 const saving: Action = {
   label: (args) => `Save ${ARTIFACTS[artifactOf(args)].label} Here`,
-  unfit: (target) => unfinished(target),
+  unfit: unfinished,
   run: (target, { model, commands, files }, args) => {
     if (!files) throw new Error("There is no file browser to save to: download it instead.");
     const { label } = ARTIFACTS[artifactOf(args)];
@@ -146,7 +146,10 @@ const showLog: Action = {
 
 const pin: Action = {
   label: () => "Run Notebook in This Build",
-  unfit: unfinished,
+  unfit: (target, commands) => {
+    const isOpen = commands.isEnabled(CommandIDs.pin, { build: target.build });
+    return unfinished(target) || (isOpen ? "" : "open a notebook first");
+  },
   run: ({ build }, { commands }) => commands.execute(CommandIDs.pin, { build }),
 };
 

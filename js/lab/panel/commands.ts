@@ -56,7 +56,7 @@ export function addActions(
   for (const [id, action] of Object.entries(ACTIONS)) {
     const label = (args: ReadonlyPartialJSONObject): string => {
       const target = targets.of(args);
-      const reason = target && action.unfit?.(target);
+      const reason = target && action.unfit?.(target, app.commands);
       return action.label(args) + (reason ? ` (${reason})` : "");
     };
     app.commands.addCommand(id, {
@@ -66,7 +66,7 @@ export function addActions(
         app.commands.hasCommand(BORROWED[id] ?? id) && allowed(action, targets.of(args), model),
       isEnabled: (args) => {
         const target = targets.of(args);
-        return allowed(action, target, model) && !(target && action.unfit?.(target));
+        return allowed(action, target, model) && !(target && action.unfit?.(target, app.commands));
       },
       execute: (args) => perform(action, targets.of(args), around, args),
     });

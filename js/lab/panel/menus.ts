@@ -46,7 +46,7 @@ const MENUS: Record<MenuKind, Entry[][]> = {
 /** Open a menu below `button`; its commands are about `args`. */
 export function openMenu(
   commands: CommandRegistry,
-  button: Element,
+  button: HTMLElement,
   args: ReadonlyJSONObject,
   kind: MenuKind,
 ): void {
@@ -57,8 +57,13 @@ export function openMenu(
       if (commands.hasCommand(entry.command))
         menu.addItem({ command: entry.command, args: { ...args, ...entry.args } });
   }
-  // The chosen command begins when the menu has closed.
-  menu.aboutToClose.connect(() => setTimeout(() => menu.dispose()));
+  // The chosen command begins when the menu has closed; where it takes no focus, the button has it again.
+  menu.aboutToClose.connect(() =>
+    setTimeout(() => {
+      menu.dispose();
+      if (document.activeElement === document.body) button.focus();
+    }),
+  );
   const { left, bottom } = button.getBoundingClientRect();
   menu.open(left, bottom);
 }

@@ -136,6 +136,19 @@ test("editing opens the editor with the specification of the build", async () =>
   });
 });
 
+test("a notebook runs in a build when one is open, and else the menu says so", async () => {
+  await started(row());
+  let isOpen = false;
+  const pinned = vi.fn();
+  commands.addCommand(CommandIDs.pin, { execute: pinned, isEnabled: () => isOpen });
+  const label = (): string => commands.label(CommandIDs.pinRow, COURSE);
+  expect(label()).toBe("Run Notebook in This Build (open a notebook first)");
+  isOpen = true;
+  expect(label()).toBe("Run Notebook in This Build");
+  await execute(CommandIDs.pinRow, COURSE);
+  expect(pinned).toHaveBeenCalledWith({ build: 1 });
+});
+
 test("the clipboard gets docker's command with the server's own reference", async () => {
   await started(row());
   const image = { image: "store:1/data/course:ab", digest: "sha256:12", tags: ["ab"] };
