@@ -87,7 +87,8 @@ function BuildDetail({ row, build }: { row: EnvironmentRow; build: Build }): JSX
     >
       <p className="jp-CondaStore-facts">{facts.filter(Boolean).join(" · ")}</p>
       {build.status_info && <pre className="jp-CondaStore-buildReason">{build.status_info}</pre>}
-      <BuildButtons row={row} build={build} />
+      {/* Those of the current build stand above already. */}
+      {build.id !== row.build_id && <BuildButtons row={row} build={build} />}
       <Disclosure title="Packages">
         <PackageLists build={build.id} />
       </Disclosure>
