@@ -2,7 +2,7 @@
 import { Notification } from "@jupyterlab/apputils";
 import type { FileBrowser } from "@jupyterlab/filebrowser";
 import type { CommandRegistry } from "@lumino/commands";
-import type { CondaStoreApi } from "../api";
+import { type CondaStoreApi, CondaStoreError } from "../api";
 
 export type Artifact = "lockfile" | "yaml" | "archive";
 
@@ -43,13 +43,24 @@ export async function download(
 ): Promise<void> {
   const { path, file } = ARTIFACTS[artifact];
   const address = `api/v1/build/${build}/${path}`;
-  await api.fetch(address, { method: "HEAD" });
+  await ready(api, address);
   const link = document.createElement("a");
   link.href = api.address(address);
   link.download = file(environment, build);
   document.body.append(link);
   link.click();
   link.remove();
+}
+
+/** Return when an artifact can be downloaded; throws why it cannot, in the server's words. */
+async function ready(api: CondaStoreApi, address: string): Promise<void> {
+  try {
+    await api.fetch(address, { method: "HEAD" });
+  } catch (error) {
+    if (!(error instanceof CondaStoreError) || error.status === 0) throw error;
+    // An answer to HEAD has no words.
+    await api.fetch(address, { headers: { Range: "bytes=0-0" } });
+  }
 }
 
 /** Let the Jupyter server store an artifact in the folder that `browser` shows; the path of the file. */

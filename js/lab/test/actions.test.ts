@@ -173,10 +173,12 @@ test("a download begins when there is something to download, and a refusal is to
   });
   server.on("HEAD api/v1/build/1/archive/", () => new Response(null));
   await execute(CommandIDs.download, { ...COURSE, artifact: "archive" });
+  server.on("HEAD api/v1/build/1/conda-lock.yml", () => new Response(null, { status: 503 }));
+  server.on("GET api/v1/build/1/conda-lock.yml", () => refused(503, "It is still being made."));
   await execute(CommandIDs.download, { ...COURSE, artifact: "lockfile" });
   click.mockRestore();
   expect(clicked).toEqual(["http://jupyter/conda-store/api/v1/build/1/archive/ course-1.tar.gz"]);
-  expect(messages()).toContain("The fake knows no HEAD api/v1/build/1/conda-lock.yml.");
+  expect(messages()).toContain("It is still being made.");
 });
 
 test("a file is saved into the folder that the file browser shows, which is looked at again", async () => {
