@@ -7,7 +7,7 @@ import { lintGutter, linter, type Diagnostic } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { EditorView, drawSelection, keymap, lineNumbers, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import { Completion } from "../shared/completion";
+import { Completion, enterEndsLine } from "../shared/completion";
 import { diagnosticsOf, inWords, type Problem } from "../shared/problems";
 import { asker, findProblems } from "./asking";
 import { typingOver } from "./typing";
@@ -44,6 +44,7 @@ function edit(area: HTMLTextAreaElement, form: HTMLFormElement): void {
       placeholder(area.placeholder),
       lintGutter(),
       linter((editor) => diagnostics(editor, form), { delay: 300 }),
+      enterEndsLine,
       autocompletion({ override: [new Completion(asker(form)).source] }),
       // The tabulator leaves the editor, as it leaves every other field.
       keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...completionKeymap]),

@@ -1,5 +1,12 @@
 // Names of packages, their versions and channels, from what the server has built with.
-import type { CompletionContext, CompletionResult } from "@codemirror/autocomplete";
+import {
+  closeCompletion,
+  type CompletionContext,
+  type CompletionResult,
+  selectedCompletion,
+} from "@codemirror/autocomplete";
+import { type Extension, Prec } from "@codemirror/state";
+import { type EditorView, keymap } from "@codemirror/view";
 
 interface Named {
   name: string;
@@ -11,6 +18,17 @@ interface Named {
 export type Ask = (path: string) => Promise<{ data: Named[] }>;
 
 const KEYS = ["name", "channels", "dependencies", "description", "variables", "platforms", "image"];
+
+/** Enter ends the line where the word that is offered stands there already. */
+export const enterEndsLine: Extension = Prec.highest(keymap.of([{ key: "Enter", run: endLine }]));
+
+function endLine(view: EditorView): boolean {
+  const offered = selectedCompletion(view.state)?.label;
+  const { head } = view.state.selection.main;
+  if (offered && view.state.sliceDoc(Math.max(head - offered.length, 0), head) === offered)
+    closeCompletion(view);
+  return false;
+}
 
 /** Under which key of the top level the line at `position` stands. */
 function sectionOf(context: CompletionContext): string {

@@ -5,7 +5,7 @@ import type { Extension } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { CodeEditor, CodeEditorWrapper, type IEditorServices } from "@jupyterlab/codeeditor";
 import type { CodeMirrorEditor } from "@jupyterlab/codemirror";
-import { Completion } from "../../shared/completion";
+import { Completion, enterEndsLine } from "../../shared/completion";
 import { diagnosticsOf } from "../../shared/problems";
 import type { SpecificationForm } from "./form";
 
@@ -68,6 +68,7 @@ function extensions(form: SpecificationForm): Extension[] {
   return [
     EditorView.contentAttributes.of({ "aria-label": "environment.yaml or conda-lock.yml" }),
     lintGutter(),
+    enterEndsLine,
     autocompletion({ override: [completion.source] }),
   ];
 }

@@ -18,7 +18,7 @@ export function Findings({ form, goTo, create }: Props): JSX.Element {
     <>
       <Buttons form={form} create={create} />
       <div aria-live="polite">
-        {form.away && (
+        {form.away && !isToldBelow(form.outcome) && (
           <p className="jp-CondaStore-away">
             The file is not checked now: {form.away} What you write is kept.
           </p>
@@ -35,6 +35,10 @@ export function Findings({ form, goTo, create }: Props): JSX.Element {
   );
   return <UseSignal signal={form.changed}>{draw}</UseSignal>;
 }
+
+/** Who tried in vain hears once that the server is away. */
+const isToldBelow = (outcome: Outcome): boolean =>
+  outcome.kind === "refusal" && outcome.again !== null;
 
 function Buttons({ form, create }: Pick<Props, "form" | "create">): JSX.Element {
   const isIdle = !form.isWorking && form.values.text.trim() !== "";

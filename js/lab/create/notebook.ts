@@ -4,7 +4,7 @@ import type { NotebookPanel } from "@jupyterlab/notebook";
 import type { CondaStoreApi } from "../api";
 import type { Page } from "../shapes";
 import { librariesOf, modulesOf } from "./imports";
-import { candidates, packageOfLibrary } from "./names";
+import { candidates, packageOfLibrary, wellKnown } from "./names";
 
 /** What is read of a notebook. */
 export interface Read {
@@ -60,8 +60,11 @@ function withVersion(version: string): string {
   return minor ? `python=${minor}` : "python";
 }
 
-/** The first of `names` that the server knows; the likeliest one when it cannot be asked. */
+/** The first of `names` that the server knows; the likeliest one when it cannot be asked. A server knows no more than
+ * what it has built with: of what is well known it is not asked. */
 async function lookUp(api: CondaStoreApi, module: string, names: string[]): Promise<Found> {
+  const known = wellKnown(module);
+  if (known) return { module, package: known };
   try {
     for (const name of names) {
       const path = `api/v1/package/?exact=${encodeURIComponent(name)}&size=1`;

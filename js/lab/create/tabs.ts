@@ -69,13 +69,15 @@ export class CreateTabs {
   }
 
   private async started(tab: Tab, { build_id, warnings }: Started): Promise<void> {
-    const { namespace } = tab.content.parts.form.values;
-    const title = `${namespace}/${tab.title.label}`;
+    const { nameInFile, values } = tab.content.parts.form;
+    const name = values.name || nameInFile;
+    const title = name && values.namespace ? { title: `${values.namespace}/${name}` } : {};
     tab.dispose();
     if (warnings?.length)
       Notification.warning(`Build ${build_id}: ${warnings.map(inWords).join(" ")}`);
-    void this.store.model.refresh().catch(() => undefined);
-    await this.app.commands.execute(CommandIDs.log, { build: build_id, title });
+    // The list knows what the new one is called, where the form does not.
+    await this.store.model.refresh().catch(() => undefined);
+    await this.app.commands.execute(CommandIDs.log, { build: build_id, ...title });
   }
 }
 

@@ -100,7 +100,7 @@ test("what is typed into the editor is what is sent, and the tab gives way to th
 
 test("when the server is away nothing is lost, and a button tries again", async () => {
   const tab = await tabs.open({ text: "name: course\n" });
-  await screen.findByRole("button", { name: "Create" });
+  await waitFor(() => expect(tab.title.label).toBe("course"));
   server.isAway = true;
   fireEvent.click(button("Create"));
   const again = await screen.findByRole("button", { name: "Try again" });
