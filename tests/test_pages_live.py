@@ -150,17 +150,23 @@ def test_who_may_see_a_build_no_longer_is_told_so(browser: Any, tmp_path: Path) 
     visitor.context.close()
 
 
-def test_a_build_that_goes_while_it_is_watched_is_said_to_be_gone(browser: Any, server: Server) -> None:
-    lease = server.begin(build_id := submit(server, "vanishing"))
-    with visiting(browser, server, "vera") as visitor, client_of(server, "root") as root:
+@pytest.mark.parametrize(
+    ("name", "said", "status"), [("vera", "or it was deleted", 403), ("root", "This build is there no longer", 404)]
+)
+def test_a_build_that_goes_while_it_is_watched_is_said_to_be_gone(
+    browser: Any, server: Server, name: str, said: str, status: int
+) -> None:
+    lease = server.begin(build_id := submit(server, f"vanishing-{name}"))
+    with visiting(browser, server, name) as visitor, client_of(server, "root") as root:
         visitor.open(f"build/{build_id}/")
         visitor.page.wait_for_selector("#status:has-text('BUILDING')")
-        assert root.delete("environment/lab/vanishing/").status_code == 200
+        assert root.delete(f"environment/lab/vanishing-{name}/").status_code == 200
         # Its worker is told, and ends it.
-        with visitor.page.expect_navigation(), server.database.write() as session:
+        with server.database.write() as session:
             states.canceled(session, lease)
-        visitor.page.wait_for_selector(f"main:has-text('build {build_id}') .failure")
-        print(visitor.page.inner_text("main"))
+        visitor.page.wait_for_selector(f"#link:has-text('{said}')")
+        answer = visitor.page.reload()
+        assert answer is not None and answer.status == status and visitor.page.is_visible("main .failure")
 
 
 def until(visitor: Visitor, path: str) -> None:

@@ -105,7 +105,8 @@ function inBytes(size: number): string {
 
 /** Why it goes on no longer, by the status of the answer. */
 const REFUSALS: Record<number, string> = {
-  403: "You may no longer see this build: load the page again to sign in.",
+  // Whether there is something is told to those only who may see it.
+  403: "You may no longer see this build, or it was deleted: load the page again, and sign in.",
   404: "This build is there no longer: somebody has deleted it.",
 };
 
