@@ -51,7 +51,7 @@ async def _asked(parts: Parts, target: str) -> Mapping[str, Any]:
     headers = {"Accept": "application/json"}
     async with parts.upstream.open("GET", target, headers, seconds=parts.connection.state_seconds) as response:
         await parts.upstream.require_success(response)
-        answer = json.loads(await response.aread())
+        answer = json.loads(await parts.upstream.read(response))
     data: Mapping[str, Any] = answer["data"]
     return data
 

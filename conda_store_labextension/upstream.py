@@ -18,6 +18,8 @@ from conda_store_labextension.passed_headers import is_page
 from conda_store_labextension.targets import target_of
 
 _AWAY = (502, 503, 504)
+# Of what is read here and not passed on.
+_LONGEST_ANSWER = 4 * 1024 * 1024
 
 
 class Unreachable(CondaStoreError):
@@ -95,6 +97,17 @@ class Upstream:
         except httpx.InvalidURL as error:
             raise NotCondaStore(f"This cannot be asked of {base}: {error}.") from error
 
+    async def read(self, response: httpx.Response) -> bytes:
+        """All of a short answer. Raises `NotCondaStore` for one without end."""
+        found = b""
+        async for chunk in response.aiter_bytes():
+            found += chunk
+            if len(found) > _LONGEST_ANSWER:
+                raise NotCondaStore(
+                    f"{self.connection.address} answers with more than conda-store does: is it conda-store?"
+                )
+        return found
+
     async def require_success(self, response: httpx.Response) -> None:
         """Raises what conda-store said, for an answer that is no success."""
         if response.is_success:
@@ -103,9 +116,8 @@ class Upstream:
             raise NotCondaStore(
                 f"{self.connection.address} leads on to another of its own addresses: is it conda-store?"
             )
-        answer = await response.aread()
         try:
-            said = json.loads(answer)
+            said = json.loads(await self.read(response))
         except ValueError:
             said = None
         base, retry_after = self.connection.address, response.headers.get("Retry-After")

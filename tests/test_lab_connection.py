@@ -118,6 +118,8 @@ def test_what_is_not_there_is_told_with_address_and_reason(jupyter: JupyterServe
         Reply(200, b'{"data": null}'),
         Reply(200, b"\xff"),
         Reply(404, b"not found"),
+        Reply(200, bytes(5_000_000)),
+        Reply(500, bytes(5_000_000)),
         Reply(302, b"", {"Location": "https://elsewhere.example/"}),
     ],
 )

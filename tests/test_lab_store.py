@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.jobs import until
 from tests.jupyter_servers import JupyterServer, running_jupyter
 from tests.people import client_of, peopled
 from tests.server import YAML, Server, running
@@ -98,15 +98,9 @@ def test_a_log_comes_live_and_goes_on_where_it_was(jupyter: JupyterServer, store
 def test_a_panel_that_closes_is_forgotten_by_conda_store(jupyter: JupyterServer, store: Server) -> None:
     build_id = submit(jupyter, "left")
     watcher = store.app.service.watcher
-    left = threading.Event()
     with jupyter.http.stream("GET", f"api/v1/build/{build_id}/events/") as answer:
         assert next(answer.iter_lines()) and build_id in watcher._feeds
-    for _ in range(1000):
-        if build_id not in watcher._feeds:
-            left.set()
-            break
-        jupyter.http.get("api/v1/")
-    assert left.is_set()
+    until(lambda: build_id not in watcher._feeds)
 
 
 def test_an_archive_comes_whole_in_parts_and_into_the_folder(jupyter: JupyterServer, store: Server) -> None:
