@@ -81,9 +81,10 @@ class CondaStoreProvisioner(LocalProvisioner):
             rows = client.kernels(self.namespace, self.environment, wanted)
         except (ServerUnreachable, ServerBusy):
             known = manager.last_known(self.name)
-            if known is None:
+            if known is None and not self.build:
                 raise
-            return known
+            # A build whose number is known may be in the cache, whoever brought it there.
+            return known or RunnableBuild(self.namespace, self.environment, self.build, False, None, None, ())
         for one in rows:
             if one.build_id == self.build or (one.current and not self.build):
                 manager.listing.keep([one])

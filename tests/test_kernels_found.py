@@ -96,6 +96,7 @@ def test_only_what_is_new_is_sent_again(odd: OddServer, tmp_path: Path) -> None:
         manager.listing.refresh(30)
         assert odd.asked[-1].headers["if-none-match"] == '"a"' and len(manager.offered()) == 1
         manager.listing.refresh(30)
+        assert odd.asked[-1].headers["if-none-match"] == '"a"'
         assert len(manager.offered()) == 2
 
 

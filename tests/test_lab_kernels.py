@@ -187,8 +187,9 @@ def test_elsewhere_the_archive_is_fetched_once_and_serves_while_the_server_is_aw
         house.ended.close()
         assert COURSE in jupyter.specs() and "python3" in jupyter.specs()
         assert said(jupyter, COURSE) == (version, prefix)
+        assert said(jupyter, str(KernelName("lab", "course", build=second))) == (version, prefix)
         away = jupyter.start(str(KernelName("lab", "unknown"))).json()["message"]
-        assert f"No conda-store server answers at {house.url.rstrip('/')}" in away
+        assert f"No conda-store server answers at {house.server.root}" in away
         refused = jupyter.web.post("conda-store/pins/", json={"build": second})
         assert (refused.status_code, refused.json()["code"]) == (502, "conda_store_unreachable")
         assert jupyter.web.get("conda-store/kernels/", params={"refresh": 1}).json()["kernels"]

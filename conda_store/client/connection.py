@@ -88,10 +88,13 @@ class Connection:
 
     @contextmanager
     def open(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
-        """An answer with a status of success, its body still to come; everything that httpx raises becomes ours."""
+        """An answer with a status of success, its body still to come; everything that httpx raises becomes ours.
+
+        Whoever asks for what is newer than a tag may hear 304, too.
+        """
         try:
             with self._http.stream(method, f"{self.url}/api/v1/{path}", **options) as response:
-                if not response.is_success:
+                if not response.is_success and response.status_code != httpx.codes.NOT_MODIFIED:
                     response.read()
                     raise self._refusal(response)
                 yield response

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 
-from conda_store.client.answers import ServerRefused
 from conda_store.client.connection import Speaker
 
 
@@ -56,11 +55,8 @@ class Kernels(Speaker):
         """The same with a tag that names the answer; None while it would be that which `tag` names ("": none)."""
         options: dict[str, Any] = {"params": {"build": sorted(builds)}}
         options["headers"] = {"If-None-Match": tag} if tag else {}
-        try:
-            with self._connection.open("GET", "kernel/", **options) as response:
-                body = response.read()
-                return response.headers.get("etag", ""), self._connection.read_rows(body, RunnableBuild.of)
-        except ServerRefused as error:
-            if error.status == httpx.codes.NOT_MODIFIED:
+        with self._connection.open("GET", "kernel/", **options) as response:
+            if response.status_code == httpx.codes.NOT_MODIFIED:
                 return None
-            raise
+            body = response.read()
+        return response.headers.get("etag", ""), self._connection.read_rows(body, RunnableBuild.of)
