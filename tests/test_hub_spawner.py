@@ -17,13 +17,14 @@ import pytest
 
 from tests.containers import Engine
 from tests.hub_load import signed_in
-from tests.hubs import PASSWORD, ROOT, SERVICE, Hub, free_ports, running_hub
+from tests.hubs import PASSWORD, ROOT, Hub, free_ports, running_hub
 from tests.test_hub import service_process
 
 BUILDING = """
 c.Authenticator.cache_seconds = 1
 c.CondaStore.default_channels = [{channel!r}]
 c.CondaStore.allowed_channels = [{channel!r}]
+c.ImageBuilder.base_image = {base_image!r}
 """
 MORE = """
 import os
@@ -64,8 +65,8 @@ def build(hub: Hub, owner: str, namespace: str, text: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory, sample_channel: Path) -> Iterator[Hub]:
-    settings = BUILDING.format(channel=sample_channel.as_uri())
+def hub(tmp_path_factory: pytest.TempPathFactory, sample_channel: Path, base_image: str) -> Iterator[Hub]:
+    settings = BUILDING.format(channel=sample_channel.as_uri(), base_image=base_image)
     with running_hub(tmp_path_factory.mktemp("spawner"), settings, MORE) as hub:
         build(hub, "ana", "data", COURSE)
         build(hub, "ana", "data", PLAIN)
@@ -251,37 +252,49 @@ c.DockerSpawner.use_internal_ip = True
 c.DockerSpawner.client_kwargs = {{"base_url": {socket!r}}}
 c.DockerSpawner.port = {port}
 c.Spawner.conda_store_registry = f"127.0.0.1:{{registry_port}}"
-c.Spawner.conda_store_default = "data/course"
 c.Spawner.start_timeout = 300
 """
 
 
+@contextmanager
+def reconfigured(hub: Hub, more: str) -> Iterator[None]:
+    """The Hub with other options while the block runs, and with the same environments."""
+    place = hub.directory / "hub.py"
+    before = place.read_text()
+
+    def restart(text: str) -> None:
+        hub.stop()
+        place.write_text(text)
+        hub.start()
+
+    restart(before + more)
+    try:
+        yield
+    finally:
+        restart(before)
+
+
 @pytest.mark.docker
-def test_a_container_runs_the_image_of_the_environment(
-    tmp_path: Path, sample_channel: Path, base_image: str, docker: Engine
-) -> None:
-    settings = BUILDING.format(channel=sample_channel.as_uri()) + f"c.ImageBuilder.base_image = {base_image!r}\n"
+def test_a_container_runs_the_image_of_the_environment(hub: Hub, docker: Engine) -> None:
     (port,) = free_ports(1)
-    more = MORE + IN_CONTAINERS.format(socket=docker.command[-1], port=port)
-    with running_hub(tmp_path, settings, more) as hub:
-        number = build(hub, "ana", "data", COURSE)
-        token = authorization(hub, "ana")["Authorization"]
-        begin(hub, "ana", None)
-        hub.until(lambda: model(hub, "ana")["servers"].get("", {}).get("ready"), 240)
+    with reconfigured(hub, IN_CONTAINERS.format(socket=docker.command[-1], port=port)):
+        start_contained(hub)
         (container,) = docker.call("ps", "--quiet").stdout.split()
         code = "import numpy, os; print(os.environ['CONDA_DEFAULT_ENV'], numpy.__version__)"
         assert docker.call("exec", container, "python", "-c", code).stdout.startswith("course ")
-        assert stop(hub, "ana") is None and not docker.call("ps", "--all", "--quiet").stdout
-        # What is made by now has a digest, and that is what runs.
-        begin(hub, "ana", None)
-        hub.until(lambda: model(hub, "ana")["servers"].get("", {}).get("ready"), 240)
-        image = httpx.get(
-            f"{hub.url}{SERVICE}api/v1/build/{number}/docker/",
-            headers={"Authorization": token, "Accept": "application/json"},
-        ).json()["data"]
-        shown = docker.call("ps", "--format", "{{.Image}}", "--no-trunc").stdout.strip()
-        assert shown == f"127.0.0.1:{hub.registry}/data/course@{image['digest']}"
         stop(hub, "ana")
+        assert not docker.call("ps", "--all", "--quiet").stdout
+        # What is made by now has a digest, and that is what runs.
+        start_contained(hub)
+        shown = docker.call("ps", "--format", "{{.Image}}", "--no-trunc").stdout.strip()
+        assert re.fullmatch(rf"127\.0\.0\.1:{hub.registry}/data/course@sha256:[0-9a-f]{{64}}", shown)
+        stop(hub, "ana")
+
+
+def start_contained(hub: Hub) -> None:
+    """Start a server of ana's, and wait for it; images are made and pulled meanwhile."""
+    assert begin(hub, "ana", {"environment": "data/course"}).status_code in (201, 202)
+    hub.until(lambda: model(hub, "ana")["servers"].get("", {}).get("ready"), 240)
 
 
 def test_servers_start_without_an_environment_while_conda_store_is_away(hub: Hub, ana: httpx.Client) -> None:
