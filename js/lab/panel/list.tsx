@@ -80,6 +80,10 @@ function useFocusByKey(scroller: React.RefObject<HTMLDivElement>): (key: string)
   const { view } = usePanel();
   useEffect(() => {
     if (!wanted.current) return;
+    const { activeElement } = document;
+    // The reader went on elsewhere before the row was there.
+    if (activeElement !== document.body && !scroller.current?.contains(activeElement))
+      wanted.current = "";
     const buttons = scroller.current?.querySelectorAll<HTMLElement>("[data-row]") ?? [];
     const found = [...buttons].find((button) => button.dataset["row"] === wanted.current);
     if (!found) return;
