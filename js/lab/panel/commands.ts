@@ -12,6 +12,7 @@ import {
   saveIcon,
   stopIcon,
 } from "@jupyterlab/ui-components";
+import type { CommandRegistry } from "@lumino/commands";
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import type { Widget } from "@lumino/widgets";
 import type { EnvironmentsModel } from "../model";
@@ -53,24 +54,33 @@ export function addActions(
     app.shell.activateById(widget.id);
   };
   const around: Surroundings = { model, commands: app.commands, files, show };
-  for (const [id, action] of Object.entries(ACTIONS)) {
-    const label = (args: ReadonlyPartialJSONObject): string => {
+  for (const [id, action] of Object.entries(ACTIONS))
+    app.commands.addCommand(id, options(id, action, targets, around));
+}
+
+function options(
+  id: string,
+  action: Action,
+  targets: Targets,
+  around: Surroundings,
+): CommandRegistry.ICommandOptions {
+  const { model, commands } = around;
+  const reason = (target: Target | null): string =>
+    (target && action.unfit?.(target, commands)) || "";
+  return {
+    label: (args) => {
+      const why = reason(targets.of(args));
+      return action.label(args) + (why ? ` (${why})` : "");
+    },
+    icon: ICONS[id],
+    isVisible: (args) =>
+      commands.hasCommand(BORROWED[id] ?? id) && allowed(action, targets.of(args), model),
+    isEnabled: (args) => {
       const target = targets.of(args);
-      const reason = target && action.unfit?.(target, app.commands);
-      return action.label(args) + (reason ? ` (${reason})` : "");
-    };
-    app.commands.addCommand(id, {
-      label,
-      icon: ICONS[id],
-      isVisible: (args) =>
-        app.commands.hasCommand(BORROWED[id] ?? id) && allowed(action, targets.of(args), model),
-      isEnabled: (args) => {
-        const target = targets.of(args);
-        return allowed(action, target, model) && !(target && action.unfit?.(target, app.commands));
-      },
-      execute: (args) => perform(action, targets.of(args), around, args),
-    });
-  }
+      return allowed(action, target, model) && !reason(target);
+    },
+    execute: (args) => perform(action, targets.of(args), around, args),
+  };
 }
 
 async function perform(
