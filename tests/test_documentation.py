@@ -16,6 +16,7 @@ from conda_store.app import CondaStore
 from conda_store.cli import cli
 from conda_store.hub import CondaStoreSpawnerMixin
 from conda_store_labextension.connection import CondaStoreConnection
+from conda_store_labextension.kernels import CondaStoreKernelSpecManager
 from tests.wheel import tracked_files
 
 ROOT = Path(__file__).parent.parent
@@ -75,14 +76,15 @@ def test_the_reference_of_the_options_is_that_of_the_options() -> None:
     command = [sys.executable, ROOT / "docs/configuration.py"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (ROOT / "docs/configuration.md").read_text() == said, "run `make docs`"
-    for kind in (CondaStore, *CondaStore.classes, CondaStoreConnection):
+    for kind in (CondaStore, *CondaStore.classes, CondaStoreConnection, CondaStoreKernelSpecManager):
         for name in kind.class_own_traits(config=True):
             assert f"### `c.{kind.__name__}.{name}`" in said
 
 
 def test_the_options_that_documents_name_exist() -> None:
-    kinds = (CondaStore, *CondaStore.classes, CondaStoreConnection)
+    kinds = (CondaStore, *CondaStore.classes, CondaStoreConnection, CondaStoreKernelSpecManager)
     known = {f"c.{kind.__name__}.{name}" for kind in kinds for name in kind.class_traits()}
+    known |= {"c.ServerApp.kernel_spec_manager_class"}
     known |= {f"c.Spawner.{name}" for name in CondaStoreSpawnerMixin.class_own_traits()}
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         named = set(re.findall(r"`(c\.[A-Z]\w+\.\w+)", document.read_text()))
