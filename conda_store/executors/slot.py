@@ -96,9 +96,10 @@ class Slot:
     def take_ended(self) -> tuple[Running, str | None] | None:
         """The build that has just ended here, if one has, and what its worker died of, if it did."""
         running = self.running
-        if running is None or not running.future.done():
+        if running is None or (not running.future.done() and self._pool.active):
             return None
-        error = running.future.exception()
+        # A pool that breaks while it is given a build forgets it, and its future never ends.
+        error = running.future.exception() if running.future.done() else BrokenProcessPool()
         if error is not None:
             self.end()
         self.running, self.free_since = None, time.monotonic()
