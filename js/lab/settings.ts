@@ -22,7 +22,10 @@ export function stateOf(connection: ConnectionState | null): string {
 
 /** Follow the settings, and let the settings editor say what one is connected with. */
 export async function follow(settings: ISettingRegistry, model: EnvironmentsModel): Promise<void> {
-  settings.transform(PLUGIN, { fetch: (plugin) => withConnection(plugin, model.connection) });
+  settings.transform(PLUGIN, {
+    fetch: (plugin) => withConnection(plugin, model.connection),
+    compose: (plugin) => withValues(plugin, model.connection),
+  });
   const found = await settings.load(PLUGIN, true);
   const apply = (): void => model.setSeconds(found.get("pollSeconds").composite as number);
   found.changed.connect(apply);
@@ -39,17 +42,27 @@ export async function follow(settings: ISettingRegistry, model: EnvironmentsMode
   show();
 }
 
+const shown = (connection: ConnectionState | null): Record<string, string> => ({
+  address: connection?.url || "Not configured",
+  connection: stateOf(connection),
+});
+
+/** The connection as values, whatever a file says: a validator keeps the default values that it saw first. */
+export function withValues(
+  plugin: ISettingRegistry.IPlugin,
+  connection: ConnectionState | null,
+): ISettingRegistry.IPlugin {
+  const { user, composite } = plugin.data;
+  return { ...plugin, data: { user, composite: { ...composite, ...shown(connection) } } };
+}
+
 /** The schema, with the connection in the default values of what can only be read. */
 export function withConnection(
   plugin: ISettingRegistry.IPlugin,
   connection: ConnectionState | null,
 ): ISettingRegistry.IPlugin {
-  const shown: Record<string, string> = {
-    address: connection?.url || "Not configured",
-    connection: stateOf(connection),
-  };
   const properties = { ...plugin.schema.properties };
-  for (const [name, text] of Object.entries(shown)) {
+  for (const [name, text] of Object.entries(shown(connection))) {
     const property = properties[name];
     if (property) properties[name] = { ...property, default: text };
   }

@@ -1,7 +1,7 @@
 import type { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { expect, test } from "vitest";
 import schema from "../schema/plugin.json";
-import { stateOf, withConnection } from "../settings";
+import { stateOf, withConnection, withValues } from "../settings";
 import type { ConnectionState } from "../shapes";
 
 const ok: ConnectionState = {
@@ -27,4 +27,13 @@ test("trouble is told with its reason", () => {
   const away: ConnectionState = { ...ok, state: "unreachable", message: "No way." };
   expect(stateOf(away)).toBe("Not reachable: No way.");
   expect(stateOf(null)).toBe("Not known yet");
+});
+
+test("what a file says of the connection counts for nothing", () => {
+  const data = { user: {}, composite: { pollSeconds: 9, address: "http://elsewhere/" } };
+  expect(withValues({ ...plugin, data }, ok).data.composite).toEqual({
+    pollSeconds: 9,
+    address: "http://store/",
+    connection: "Connected as ana, conda-store 1.2",
+  });
 });
