@@ -1,8 +1,10 @@
-import type { ISettingRegistry } from "@jupyterlab/settingregistry";
-import { expect, test } from "vitest";
+import { type ISettingRegistry, SettingRegistry } from "@jupyterlab/settingregistry";
+import { expect, test, vi } from "vitest";
+import { EnvironmentsModel } from "../model";
 import schema from "../schema/plugin.json";
-import { stateOf, withConnection, withValues } from "../settings";
+import { follow, stateOf, withConnection, withValues } from "../settings";
 import type { ConnectionState } from "../shapes";
+import { FakeServer } from "./fake";
 
 const ok: ConnectionState = {
   url: "http://store/",
@@ -36,4 +38,18 @@ test("what a file says of the connection counts for nothing", () => {
     address: "http://store/",
     connection: "Connected as ana, conda-store 1.2",
   });
+});
+
+test("JupyterLab's own registry shows the connection as soon as it is known", async () => {
+  const fetched = { ...plugin, raw: "{}", version: "1", data: { composite: {}, user: {} } };
+  const connector = { fetch: () => Promise.resolve(fetched) };
+  const registry = new SettingRegistry({ connector: connector as never, plugins: [fetched] });
+  const model = new EnvironmentsModel(new FakeServer().api, 1000);
+  await follow(registry, model);
+  await model.refresh();
+  await vi.waitFor(async () => {
+    const { composite } = await registry.load("conda-store:plugin");
+    expect(composite).toMatchObject({ address: "http://store/", pollSeconds: 5 });
+  });
+  model.dispose();
 });
