@@ -1,5 +1,6 @@
 """Packaging of conda-store; requirements are ranges, the base install is light (panel, client, command line)."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,8 @@ class BuildWithBundles(build_py):
     def run(self) -> None:
         """Make it, then do what setuptools does."""
         if not self.editable_mode:
+            # What an older build left there would be in the wheel, too.
+            shutil.rmtree(self.build_lib, ignore_errors=True)
             for name in ("pages", "documentation", "lab"):
                 subprocess.run([sys.executable, here / "bundling" / f"{name}.py"], check=True, cwd=here)
             self.distribution.data_files = data_files()
