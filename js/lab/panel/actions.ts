@@ -139,8 +139,9 @@ const showLog: Action = {
   label: () => "Show Log",
   run: (target, { commands }) => {
     const { build } = live(target);
-    const title = target.row ? `${key(target.row)} ${build}` : `Build ${build}`;
-    return commands.execute(CommandIDs.log, { build, title });
+    // The tab says the number itself.
+    const title = target.row ? { title: key(target.row) } : {};
+    return commands.execute(CommandIDs.log, { build, ...title });
   },
 };
 
