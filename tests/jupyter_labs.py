@@ -169,11 +169,15 @@ class LabVisitor(Visitor):
         self.page.evaluate("window.jupyterapp.commands.execute('launcher:create')")
 
     def wear(self, theme: str) -> None:
-        """Change the theme."""
-        self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        """Change the theme, and wait for its colours."""
         light = str("Light" in theme).lower()
         worn = f"body[data-jp-theme-name='{theme}'][data-jp-theme-light='{light}']"
+        if not self.page.locator(worn).count():
+            self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
         self.page.wait_for_selector(worn, state="attached")
+        self.page.wait_for_function(
+            "() => getComputedStyle(document.body).getPropertyValue('--jp-success-color1').trim() !== ''"
+        )
 
     def loud(self, selector: str) -> list[str]:
         """What axe finds serious or critical in what is ours."""
