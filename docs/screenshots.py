@@ -1,4 +1,4 @@
-"""Pictures of all pages, in light, in dark and at a phone's width, of a real server with real builds."""
+"""Pictures of all pages, in light, in dark and at a phone's width, and of JupyterLab, with real servers and builds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from conda_store.demo.base_image import make_base_image
 from conda_store.demo.sample_channel import make_sample_channel
 from conda_store.executors.local import LocalExecutor
 from conda_store.pieces.bytecode import machine_platform
+from docs.lab_screenshots import picture_lab
 from tests.people import peopled, secret_of
 from tests.server import Server
 from tests.visitors import Visitor, chromium
@@ -138,6 +139,7 @@ def main() -> None:
                 show(visitor, name)
                 save(visitor.page.screenshot(full_page=look == "phone"), f"{name}-{look}")
             visitor.context.close()
+        picture_lab(server, browser, Path(folder, "lab"), save)
     print(f"{len(list(TARGET.glob('*.png')))} pictures are in {TARGET.relative_to(ROOT)}/")
 
 
