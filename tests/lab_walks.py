@@ -56,6 +56,8 @@ def evaluate(visitor: LabVisitor, code: str) -> str:
     """What the last cell of the notebook in front says to `code`."""
     page = visitor.page
     notebook = page.locator(".jp-NotebookPanel:visible")
+    # JupyterLab forgets what is run before it knows the kernel.
+    notebook.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
     notebook.locator(".jp-CodeCell .cm-content").last.click()
     before = notebook.locator(".jp-OutputArea-output pre").count()
     page.keyboard.insert_text(code)
