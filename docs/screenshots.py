@@ -120,7 +120,9 @@ def show(visitor: Visitor, name: str) -> None:
 def save(picture: bytes, name: str) -> None:
     """As a palette of colours: the pages have few."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.quantize(192, dither=Image.Dither.NONE).save(TARGET / f"{name}.png", optimize=True)
+    # So that colours of a few pixels, such as those of a state, are among them.
+    few = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(TARGET / f"{name}.png", optimize=True)
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ export interface Line {
   after: string;
 }
 
+const short = ({ version, build }: PackageVersion): string => `${version} ${build}`;
+
 const version = ({ version, build, channel }: PackageVersion): string =>
   `${version} ${build} (${channel})`;
 
@@ -34,7 +36,11 @@ export const packageLines = (found: Difference["packages"]): Line[] =>
   byName([
     ...found.added.map((one) => added(one.name, version(one))),
     ...found.removed.map((one) => removed(one.name, version(one))),
-    ...found.changed.map((one) => changed(one.name, version(one.before), version(one.after))),
+    ...found.changed.map(({ name, before, after }) => {
+      // A channel is told where it is another one.
+      const shown = before.channel === after.channel ? short : version;
+      return changed(name, shown(before), shown(after));
+    }),
   ]);
 
 export const specificationLines = (found: Difference["specification"]): Line[] =>
