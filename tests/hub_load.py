@@ -42,7 +42,8 @@ class Load:
 
     def statuses(self, kind: str = "") -> set[int]:
         """All that one kind of client was told, or all of them."""
-        return {status for name, status in self.told if name.startswith(kind)}
+        # A list first, in one step: the threads go on counting.
+        return {status for name, status in list(self.told) if name.startswith(kind)}
 
     def forget(self) -> None:
         """Count anew."""
