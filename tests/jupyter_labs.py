@@ -166,14 +166,15 @@ class LabVisitor(Visitor):
 
     def launch(self) -> None:
         """Open a launcher."""
-        self.page.evaluate("window.jupyterapp.commands.execute('launcher:create')")
+        self.page.evaluate("window.jupyterapp.commands.execute('launcher:create').then(() => null)")
 
     def wear(self, theme: str) -> None:
         """Change the theme, and wait for its colours."""
         light = str("Light" in theme).lower()
         worn = f"body[data-jp-theme-name='{theme}'][data-jp-theme-light='{light}']"
         if not self.page.locator(worn).count():
-            self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+            change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => null)"
+            self.page.evaluate(change, theme)
         self.page.wait_for_selector(worn, state="attached")
         self.page.wait_for_function(
             "() => getComputedStyle(document.body).getPropertyValue('--jp-success-color1').trim() !== ''"

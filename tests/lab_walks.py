@@ -20,7 +20,7 @@ def create_from_file(visitor: LabVisitor, work: Path, namespace: str) -> None:
     page = visitor.page
     (work / "environment.yaml").write_text(FILE)
     visitor.show_files()
-    page.evaluate("window.jupyterapp.commands.execute('filebrowser:refresh')")
+    page.evaluate("window.jupyterapp.commands.execute('filebrowser:refresh').then(() => null)")
     page.click(".jp-DirListing-item:has-text('environment.yaml')", button="right")
     visitor.choose("Create conda-store Environment…")
     form = page.locator(".jp-CondaStore-create")
