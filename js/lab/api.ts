@@ -39,6 +39,12 @@ export class CondaStoreApi {
     return URLExt.join(this.settings.baseUrl, "conda-store", path);
   }
 
+  /** The same for an event source, which sends no headers: under a Hub it proves here that a page of Jupyter asks. */
+  streamAddress(path: string): string {
+    const proof = /\b_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+    return this.address(path) + (proof ? `?_xsrf=${encodeURIComponent(proof)}` : "");
+  }
+
   /** Where conda-store is, and whether it answers. */
   async connection(): Promise<ConnectionState> {
     return (await (await this.fetch("connection/")).json()) as ConnectionState;

@@ -112,7 +112,7 @@ export class BuildModel {
   }
 
   private open(): Following {
-    const following = new Following(this.api.address(`api/v1/build/${this.id}/events/`), {
+    const following = new Following(this.api.streamAddress(`api/v1/build/${this.id}/events/`), {
       told: () => {
         this.isTold = true;
         void this.load();
