@@ -12,6 +12,10 @@ from tests.jupyter_labs import LabVisitor
 
 FILE = "name: course\ndescription: Arrays for lesson 4\ndependencies:\n  - python\n  - numpy >=2\n  - ipykernel\n"
 BUILD_SECONDS = 180
+KERNEL_IS_THERE = """() => {
+    const kernel = window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel;
+    return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
 VERSION = "import numpy; print(numpy.__version__)"
 
 
@@ -56,8 +60,8 @@ def evaluate(visitor: LabVisitor, code: str) -> str:
     """What the last cell of the notebook in front says to `code`."""
     page = visitor.page
     notebook = page.locator(".jp-NotebookPanel:visible")
-    # JupyterLab forgets what is run before it knows the kernel.
-    notebook.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
+    # JupyterLab forgets what is run before there is a kernel.
+    page.wait_for_function(KERNEL_IS_THERE, timeout=60_000)
     notebook.locator(".jp-CodeCell .cm-content").last.click()
     before = notebook.locator(".jp-OutputArea-output pre").count()
     page.keyboard.insert_text(code)
