@@ -190,7 +190,7 @@ class LabVisitor(Visitor):
         """Take a command of the palette, by typing its label."""
         self.page.keyboard.press("Control+Shift+C")
         self.page.locator(".lm-CommandPalette-input:focus").fill(command)
-        self.page.click(f".lm-CommandPalette-item:has(.lm-CommandPalette-itemLabel:text-is('{command}'))")
+        self.page.locator(f".lm-CommandPalette-item:has-text('{command}')").first.click()
 
 
 @contextmanager

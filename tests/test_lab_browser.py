@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.hubs import free_ports
-from tests.jupyter_labs import ROLES, LabVisitor, lab_server, running_lab, token_of, visiting_lab
+from conda_store.client import Client
+from tests.hubs import PASSWORD, Hub, free_ports, running_hub
+from tests.jupyter_labs import ROLES, LabVisitor, lab_server, quiet, running_lab, token_of, visiting_lab
 from tests.lab_walks import (
+    FILE,
     VERSION,
     copies_what_the_registry_has,
     create_from_file,
@@ -20,9 +23,24 @@ from tests.lab_walks import (
     follow_to_the_end,
     open_notebook,
 )
-from tests.people import client_of, header_of, peopled
+from tests.people import client_of, header_of, peopled, secret_of
 from tests.server import Server
 from tests.visitors import chromium, submit
+
+SERVICE_SETTINGS = """
+c.Authenticator.cache_seconds = 1
+c.HubAuthenticator.hub_seconds = 2
+c.CondaStore.default_channels = c.CondaStore.allowed_channels = [{channel!r}]
+c.ImageBuilder.base_image = {base!r}
+"""
+HUB_OPTIONS = """
+c.Spawner.args = ["--allow-root", "--LabApp.expose_app_in_browser=True"]
+c.Spawner.environment = dict(c.Spawner.environment)
+c.Spawner.environment.setdefault("CONDA_STORE_URL", f"http://127.0.0.1:{{service_port}}/services/conda-store/")
+c.Spawner.environment.update({quiet!r})
+c.SimpleLocalProcessSpawner.home_dir_template = str(directory / "homes/{{username}}")
+c.Spawner.http_timeout = 120
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +71,28 @@ def test_from_a_file_to_a_kernel_and_an_image(
         assert evaluate(visitor, VERSION) == version_of(server, build, "numpy")
         copies_what_the_registry_has(visitor, "lab/course", server.root, header_of("ana"))
         downloads_the_archive(visitor, "lab/course", lab.work)
+        stays_pinned(visitor, server, build)
+
+
+def stays_pinned(visitor: LabVisitor, server: Server, first: int) -> None:
+    """A notebook that is pinned to a build runs in it when another one becomes current, and else follows."""
+    page = visitor.page
+    with Client(server.root, token=secret_of("ana")) as client:
+        second = client.wait(client.create(FILE.replace(">=2", "<2"), namespace="lab")).id
+    page.click(".lm-TabBar-tab:has-text('.ipynb')")
+    panel = visitor.show_panel()
+    panel.locator("[data-row='lab/course']").click()
+    current = ".jp-CondaStore-buildItem:has-text('Build {}'):has-text('current')"
+    panel.locator(current.format(second)).wait_for()
+    visitor.menu_of(f"build {second}", "Run Notebook in This Build")
+    page.wait_for_selector(f".jp-NotebookPanel:visible .jp-KernelName:has-text('build {second}')")
+    visitor.menu_of(f"build {first}", "Make Current")
+    panel.locator(current.format(first)).wait_for()
+    older, newer = (version_of(server, one, "numpy") for one in (second, first))
+    assert evaluate(visitor, VERSION) == older
+    visitor.run_command("Unpin Notebook from Its Build")
+    page.wait_for_selector(f".jp-NotebookPanel:visible .jp-KernelName:not(:has-text('build {second}'))")
+    assert evaluate(visitor, VERSION) == newer != older
 
 
 def test_who_is_refused_or_cut_off_sees_why_and_loses_nothing(tmp_path: Path, browser: Any) -> None:
@@ -102,3 +142,52 @@ def may_look_and_not_touch(visitor: LabVisitor) -> None:
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         visitor.wear(theme)
         assert visitor.loud(".jp-CondaStore-panel") == []
+
+
+def test_under_a_hub_servers_speak_in_their_users_names(
+    tmp_path: Path, sample_channel: Path, base_image: str, browser: Any
+) -> None:
+    """Ana builds and runs an environment of her own; Eve, who may not use conda-store, is told so."""
+    settings = SERVICE_SETTINGS.format(channel=sample_channel.as_uri(), base=base_image)
+    own = {name: value for name, value in quiet(tmp_path).items() if name == "JUPYTER_CONFIG_DIR"}
+    with running_hub(tmp_path, settings, HUB_OPTIONS.format(quiet=own)) as hub:
+        ana = at_home(browser, hub, "ana")
+        ana.show_panel().locator(":text('Connected as ana')").wait_for()
+        create_from_file(ana, tmp_path / "homes/ana", "ana")
+        follow_to_the_end(ana, "ana/course")
+        open_notebook(ana, "ana/course")
+        assert evaluate(ana, f"{VERSION}; import sys; print(sys.prefix)").startswith("2.")
+        basic = base64.b64encode(f"ana:{hub.token('ana')}".encode()).decode()
+        registry = f"http://127.0.0.1:{hub.service}"
+        copies_what_the_registry_has(ana, "ana/course", registry, {"Authorization": f"Basic {basic}"})
+        leaves_nothing_wrong(ana)
+        eve = at_home(browser, hub, "eve")
+        notice = eve.show_panel().locator(".jp-CondaStore-notice")
+        notice.locator("strong:has-text('does not let you in')").wait_for()
+        leaves_nothing_wrong(eve)
+
+
+def at_home(browser: Any, hub: Hub, name: str) -> LabVisitor:
+    """Somebody in front of their own server, which the Hub has started without an environment."""
+    visitor = LabVisitor(browser, hub.url, "/")
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visitor.page
+    page.goto(f"{hub.url}/hub/login?next=/hub/spawn")
+    page.fill("#username_input", name)
+    page.fill("#password_input", PASSWORD)
+    page.click("#login_submit")
+    page.wait_for_selector("#spawn_form, #jp-main-dock-panel", timeout=120_000)
+    if "/hub/spawn" in page.url:
+        page.click("#spawn_form [type=submit]")
+    page.wait_for_url(f"**/user/{name}/lab**", timeout=120_000)
+    visitor.settle()
+    # The Hub's own pages are not ours to judge.
+    visitor.take_problems()
+    return visitor
+
+
+def leaves_nothing_wrong(visitor: LabVisitor) -> None:
+    """No error, and no request elsewhere."""
+    problems = visitor.take_problems()
+    assert not problems, problems
+    visitor.context.close()
