@@ -38,6 +38,7 @@ from conda_store.image_builder import ImageBuilder
 from conda_store.limits import BuildLimits, OnDemandImages
 from conda_store.packages.channels import ChannelPolicy
 from conda_store.policy_options import ChannelCredentials, EnvironmentPolicy, check_channels
+from conda_store.registry.references import ReferenceInvalid, registry_host
 from conda_store.registry_processes import RegistryProcesses, registry_sockets
 from conda_store.secret_options import SecretText
 from conda_store.service import Service, settle
@@ -101,6 +102,11 @@ class CondaStore(ConfiguredApplication):
         help="Processes that serve the registry on registry_port. With one, the default, it is the server itself; each "
         "further one has a processor of its own and some 60 MB of memory, and is worth it only when pulls keep the "
         "first one busy.",
+    ).tag(config=True)
+    image_host = Unicode(
+        help="Host, with its port if it has one, from which people pull images: what pages, API and JupyterLab tell "
+        "them to type. Default: the one that they asked, and under a Hub that knows its own public address, the Hub's. "
+        "Name it where programs reach the server otherwise than people do. Example: 'hub.example.org'",
     ).tag(config=True)
     prefix = Unicode(
         "/", help="Path below which pages and REST API lie; the registry is always at /v2/. Example: '/conda-store/'"
@@ -207,6 +213,13 @@ class CondaStore(ConfiguredApplication):
         for fault in filter(None, map(platform_fault, proposal["value"])):
             raise TraitError(f"c.CondaStore.platforms: {fault}")
         return proposal["value"]
+
+    @validate("image_host")
+    def _host_alone(self, proposal: Any) -> str:
+        try:
+            return registry_host(proposal["value"]) if proposal["value"] else ""
+        except ReferenceInvalid as error:
+            raise TraitError(f"c.CondaStore.image_host: {error}") from None
 
     @validate("prefix")
     def _whole_prefix(self, proposal: Any) -> str:
@@ -346,6 +359,7 @@ class CondaStore(ConfiguredApplication):
             collection=made(GarbageCollection, self).policy(),
             options=tuple(shown_options(self)),
             download_wait_seconds=self.download_wait_seconds,
+            image_host=self.image_host,
             submissions=self.limits.of_submissions(),
             on_demand=self.on_demand.settings(),
         )

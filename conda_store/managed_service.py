@@ -32,6 +32,7 @@ def defaults(environment: Mapping[str, str]) -> Config:
     public = urlsplit(environment.get("JUPYTERHUB_PUBLIC_URL") or environment.get("JUPYTERHUB_PUBLIC_HUB_URL") or "")
     if public.hostname:
         config.CondaStore.allowed_hosts = [public.hostname]
+        config.CondaStore.image_host = public.netloc
     return config
 
 

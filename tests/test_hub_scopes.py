@@ -73,7 +73,11 @@ def test_the_environment_of_a_service_gives_defaults() -> None:
     }
     found = defaults(environment).CondaStore
     assert (found.address, found.port, found.prefix) == ("127.0.0.1", 5003, "/hubs/services/conda-store/")
-    assert found.allowed_hosts == ["hub.example.org"] and found.trust_proxy is True
+    assert (
+        found.allowed_hosts == ["hub.example.org"]
+        and found.image_host == "hub.example.org"
+        and found.trust_proxy is True
+    )
     # A notebook has a token of the Hub as well, and is no service.
     assert defaults({"JUPYTERHUB_API_TOKEN": "x"}) == {} == defaults({})
     everywhere = defaults(environment | {"JUPYTERHUB_SERVICE_URL": "http://0.0.0.0:5003"}).CondaStore

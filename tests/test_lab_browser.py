@@ -158,8 +158,7 @@ def test_under_a_hub_servers_speak_in_their_users_names(
         open_notebook(ana, "ana/course")
         assert evaluate(ana, f"{VERSION}; import sys; print(sys.prefix)").startswith("2.")
         basic = base64.b64encode(f"ana:{hub.token('ana')}".encode()).decode()
-        registry = f"http://127.0.0.1:{hub.service}"
-        copies_what_the_registry_has(ana, "ana/course", registry, {"Authorization": f"Basic {basic}"})
+        copies_what_the_registry_has(ana, "ana/course", hub.url, {"Authorization": f"Basic {basic}"})
         leaves_nothing_wrong(ana)
         eve = at_home(browser, hub, "eve")
         notice = eve.show_panel().locator(".jp-CondaStore-notice")

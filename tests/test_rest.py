@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from traitlets import TraitError
 
 from conda_store._version import __version__
+from conda_store.app import CondaStore
 from conda_store.handlers.openapi import METHODS, verbs_of
 from conda_store.handlers.routes import ROUTES
 from tests.broken_specifications import BROKEN, Broken
@@ -391,6 +393,21 @@ def test_the_image_reference(shared: Server) -> None:
     shared.fail(build_id, "nothing provides numpy")
     missing = shared.api.get(f"build/{build_id}/docker/")
     refused(missing, 404, "artifact_missing", "is FAILED: nothing provides numpy")
+
+
+def test_images_are_pulled_from_the_host_that_is_configured(tmp_path: Path) -> None:
+    with running(tmp_path, image_host="Hub.example.org:8443") as server:
+        build_id = server.submit("one")
+        assert server.api.get(f"build/{build_id}/docker/").text.startswith("hub.example.org:8443/default/one:")
+        server.complete(build_id)
+        for page in ("", "environment/default/one/", f"build/{build_id}/"):
+            assert "hub.example.org:8443/default/one" in server.web.get(page).text
+
+
+@pytest.mark.parametrize("host", ["https://hub.example.org", "hub.example.org/x", "a b"])
+def test_a_host_of_images_that_is_none_is_refused(host: str) -> None:
+    with pytest.raises(TraitError, match=r"c\.CondaStore\.image_host: .* is not the host of a registry"):
+        CondaStore(image_host=host)
 
 
 def test_namespaces(server: Server) -> None:

@@ -126,7 +126,7 @@ class Docker(ContentHandler):
     @describes("text/plain")
     async def get(self, **_: str) -> None:
         """Tell where the image is pulled from; as JSON with every tag when `Accept` asks for it."""
-        image: Image = await self.ask(self.parts.artifacts.image, self.build_id, self.request.host)
+        image: Image = await self.ask(self.parts.artifacts.image, self.build_id, self.image_host)
         if "application/json" in self.request.headers.get("Accept", ""):
             self.answer(image)
         else:

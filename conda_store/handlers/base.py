@@ -103,6 +103,7 @@ class Parts:
     secret: bytes
     page_limit: int
     download_wait_seconds: float
+    image_host: str
 
 
 class Handler(RequestHandler):
@@ -131,6 +132,11 @@ class Handler(RequestHandler):
     def actor(self) -> Actor:
         """Who calls, for the audit trail."""
         return self.identity.actor
+
+    @property
+    def image_host(self) -> str:
+        """From where the caller pulls images."""
+        return self.parts.image_host or self.request.host
 
     @property
     def session(self) -> str | None:

@@ -71,7 +71,7 @@ class PageHandler(Handler):
             "has_session": bool(self.session),
             "section": self.section,
             "nonce": self.nonce,
-            "host": self.request.host,
+            "host": self.image_host,
             "here": self.here,
             "login_title": self.parts.callers.authenticator.login_title,
             "origin": f"{self.request.protocol}://{self.request.host}",

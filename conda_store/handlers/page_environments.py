@@ -66,7 +66,7 @@ class EnvironmentPage(EnvironmentHandler):
 
     async def _image(self, build_id: int) -> Image | None:
         with suppress(ArtifactMissing):
-            image: Image = await self.ask(self.parts.artifacts.image, build_id, self.request.host)
+            image: Image = await self.ask(self.parts.artifacts.image, build_id, self.image_host)
             return image
         return None
 

@@ -80,6 +80,7 @@ class WebSettings:
     collection: CollectionPolicy
     options: tuple[tuple[str, str], ...]
     download_wait_seconds: float
+    image_host: str
     submissions: SubmissionLimits
     on_demand: DynamicSettings
 
@@ -187,4 +188,5 @@ def _parts(
         secret=web.secret,
         page_limit=web.page_limit,
         download_wait_seconds=web.download_wait_seconds,
+        image_host=web.image_host,
     )

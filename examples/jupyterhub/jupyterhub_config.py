@@ -41,6 +41,7 @@ c.JupyterHub.services = [
         f"http://127.0.0.1:{service_port}",
         f"--directory={directory / 'conda-store'}",
         f"--CondaStore.registry_port={registry_port}",
+        f"--CondaStore.image_host=127.0.0.1:{port}",  # what people type; servers and spawner ask at another address
         *filter(None, [os.environ.get("CONDA_STORE_CONFIG") and f"--config={os.environ['CONDA_STORE_CONFIG']}"]),
     )
 ]
