@@ -159,6 +159,7 @@ def test_under_a_hub_servers_speak_in_their_users_names(
         assert evaluate(ana, f"{VERSION}; import sys; print(sys.prefix)").startswith("2.")
         basic = base64.b64encode(f"ana:{hub.token('ana')}".encode()).decode()
         copies_what_the_registry_has(ana, "ana/course", hub.url, {"Authorization": f"Basic {basic}"})
+        downloads_the_archive(ana, "ana/course", tmp_path / "homes/ana")
         leaves_nothing_wrong(ana)
         eve = at_home(browser, hub, "eve")
         notice = eve.show_panel().locator(".jp-CondaStore-notice")

@@ -17,7 +17,7 @@ from conda_store.inputs import OverviewQuery
 from conda_store.managers.glances import GlanceManager
 from conda_store.managers.overview import PAGE_SIZE, OverviewManager
 from conda_store.models import Answer
-from tests.full_database import BUILDS, ENVIRONMENTS, statements
+from tests.full_database import BUILDS, ENVIRONMENTS, Statements, statements
 
 CURRENT = BUILDS - ENVIRONMENTS
 ADMIN = Identity("ana", (Grant("*/*", "admin"),))
@@ -115,15 +115,20 @@ def test_a_page_takes_as_many_statements_as_its_parts(full: Database, tmp_path: 
     ]
 
 
+def asked(seen: Statements) -> list[str]:
+    """What was sent but for the change number, which SQLite is asked for by another way."""
+    return [statement for statement, _ in seen.sent if "FROM change" not in statement]
+
+
 def test_everything_at_a_glance_is_what_the_caller_may_read(full: Database, tmp_path: Any) -> None:
     manager = GlanceManager(full, OverviewManager(full, Places(tmp_path, tmp_path)))
     grants = (Grant("group-00*/*", "viewer"), Grant("group-001/*", "developer"))
     with statements() as seen:
         answer = manager.everything(Identity("ben", grants))
-    assert len(seen.sent) == 2
+    assert len(asked(seen)) == 2
     with statements() as seen:
         assert manager.everything(Identity("eva", grants)) is answer
-    assert seen.sent == []
+    assert asked(seen) == []
     found = Answer[Everything].model_validate_json(answer.body).data
     assert {one.namespace for one in found.environments} == {f"group-{n:03}" for n in range(1, 10)}
     roles = {one.namespace: one.role for one in found.environments}

@@ -82,10 +82,12 @@ function markOutcome(): void {
 /** Ask for the page that the form would lead to, and show what it says beside the editor. */
 async function check(form: HTMLFormElement, button: HTMLButtonElement): Promise<void> {
   const place = document.getElementById("outcome");
-  if (!place) return;
-  const body = new FormData(form, button); // a button that is disabled would not be in it
+  if (!place || button.classList.contains("disabled")) return;
+  const body = new FormData(form, button);
   place.textContent = "Solving…";
-  button.disabled = true;
+  // By words and looks alone: `disabled` would take the focus from whoever is at the keyboard.
+  button.classList.add("disabled");
+  button.setAttribute("aria-disabled", "true");
   try {
     const answer = await fetch(form.action, { method: "POST", body });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -96,7 +98,8 @@ async function check(form: HTMLFormElement, button: HTMLButtonElement): Promise<
   } catch {
     place.textContent = "The server cannot be reached: what you wrote is kept, try again.";
   } finally {
-    button.disabled = false;
+    button.classList.remove("disabled");
+    button.removeAttribute("aria-disabled");
   }
 }
 
