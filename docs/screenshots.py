@@ -118,11 +118,8 @@ def show(visitor: Visitor, name: str) -> None:
 
 
 def save(picture: bytes, name: str) -> None:
-    """As a palette of colours: the pages have few."""
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
-    # So that colours of a few pixels, such as those of a state, are among them.
-    few = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.save(TARGET / f"{name}.png", optimize=True)
+    """Small, and with all its colours: a palette would lose those of a few pixels, such as those of a state."""
+    Image.open(io.BytesIO(picture)).convert("RGB").save(TARGET / f"{name}.png", optimize=True)
 
 
 def main() -> None:
