@@ -75,6 +75,17 @@ class Glance(NamedTuple):
 
 
 _NAMES = (NamespaceRow.name, EnvironmentRow.name)
+# An environment and its current build.
+_CURRENT: tuple[InstrumentedAttribute[Any], ...] = (
+    *_NAMES,
+    EnvironmentRow.description,
+    BuildRow.id,
+    BuildRow.status,
+    BuildRow.size,
+    BuildRow.scheduled_on,
+    BuildRow.ended_on,
+    BuildRow.deleted_on,
+)
 SORTS = {
     "name": (*_NAMES, EnvironmentRow.id),
     "newest": (BuildRow.scheduled_on.desc(), EnvironmentRow.id),
@@ -103,14 +114,7 @@ def overviews(session: Session, query: Select[Any], sort: str, offset: int, limi
     """`limit` rows of `matching` from the one with number `offset` (from 0), by one of `SORTS`."""
     counted = select(func.count()).where(BuildPackageRow.build_id == BuildRow.id).scalar_subquery()
     columns = (
-        *_NAMES,
-        EnvironmentRow.description,
-        BuildRow.id,
-        BuildRow.status,
-        BuildRow.size,
-        BuildRow.scheduled_on,
-        BuildRow.ended_on,
-        BuildRow.deleted_on,
+        *_CURRENT,
         counted,
     )
     rows = select(*columns).join(EnvironmentRow.namespace)
@@ -125,14 +129,7 @@ def glances(session: Session, visible: Sequence[str]) -> list[Glance]:
     last = select(func.max(BuildRow.id)).where(BuildRow.environment_id == EnvironmentRow.id)
     last = last.where(BuildRow.deleted_on.is_(None)).correlate(EnvironmentRow)
     columns: tuple[Any, ...] = (
-        *_NAMES,
-        EnvironmentRow.description,
-        BuildRow.id,
-        BuildRow.status,
-        BuildRow.size,
-        BuildRow.scheduled_on,
-        BuildRow.ended_on,
-        BuildRow.deleted_on,
+        *_CURRENT,
         newest.id,
         newest.status,
     )

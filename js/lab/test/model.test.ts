@@ -3,22 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { CondaStoreApi } from "../api";
 import { type Ended, EnvironmentsModel } from "../model";
 import type { EnvironmentRow } from "../shapes";
-
-const row = (more: Partial<EnvironmentRow> = {}): EnvironmentRow => ({
-  namespace: "data",
-  name: "course",
-  description: "",
-  build_id: 1,
-  status: "COMPLETED",
-  size: 0,
-  scheduled_on: "2026-01-01T00:00:00",
-  ended_on: null,
-  deleted_on: null,
-  newest_id: 1,
-  newest_status: "COMPLETED",
-  role: "viewer",
-  ...more,
-});
+import { row } from "./fake";
 
 /** A Jupyter server that answers from `rows`; null when it is away. */
 function model(rows: () => EnvironmentRow[] | null): EnvironmentsModel {
